@@ -1,0 +1,43 @@
+//! Text to syntax tree.
+
+use std::cell::RefCell;
+
+use tree_sitter::{Parser, Tree};
+
+use crate::{Language, SyntaxError};
+
+thread_local! {
+    // One parser a language and thread: building one costs more than parsing a short function.
+    static PARSERS: RefCell<[Option<Parser>; Language::ALL.len()]> =
+        const { RefCell::new([const { None }; Language::ALL.len()]) };
+}
+
+/// Parses `text`, reusing this thread's parser for `language`.
+///
+/// Broken code still gives a tree, with ERROR and MISSING nodes in it
+/// (`tree.root_node().has_error()`). Linear in the length of the text for ordinary code.
+///
+/// # Errors
+/// [`SyntaxError::NoGrammar`] where the grammar is not compiled in, [`SyntaxError::TooLong`] for a
+/// text of 4 GiB or more.
+pub fn parse(language: Language, text: &str) -> Result<Tree, SyntaxError> {
+    if u32::try_from(text.len()).is_err() {
+        return Err(SyntaxError::TooLong { bytes: text.len() });
+    }
+    PARSERS.with_borrow_mut(|parsers| {
+        let parser = match &mut parsers[language as usize] {
+            Some(parser) => parser,
+            empty => {
+                let mut parser = Parser::new();
+                parser.set_language(&language.grammar()?).map_err(|error| {
+                    SyntaxError::Parser { language, reason: error.to_string() }
+                })?;
+                empty.insert(parser)
+            }
+        };
+        parser.parse(text, None).ok_or_else(|| SyntaxError::Parser {
+            language,
+            reason: "the parser has no language or was cancelled".into(),
+        })
+    })
+}
