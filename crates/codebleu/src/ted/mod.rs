@@ -1,0 +1,325 @@
+//! Tree edit distance: exact, bounded, with its mapping.
+//!
+//! The distance of two ordered, labelled trees is the least number of nodes to delete, insert and
+//! rename that turns one into the other; children of a deleted node move up into its place.
+
+mod bounds;
+pub mod brackets;
+mod costs;
+mod tree;
+mod zs;
+
+use serde::{Deserialize, Serialize};
+
+pub use costs::{Costs, Unit};
+pub use tree::Tree;
+
+/// What can go wrong in this module.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TedError {
+    /// A node that is more than one level deeper than the node before it.
+    #[error("node {node} (preorder, from 0) has depth {depth}: at most {deepest} can follow")]
+    Depth {
+        /// Preorder index of the node.
+        node: usize,
+        /// Its depth as given.
+        depth: usize,
+        /// The greatest depth that it could have.
+        deepest: usize,
+    },
+    /// A node of depth 0 that is not the first.
+    #[error("node {node} (preorder, from 0) has depth 0: a tree has one root")]
+    SecondRoot {
+        /// Preorder index of the node.
+        node: usize,
+    },
+    /// More nodes than a tree can hold.
+    #[error("a tree holds at most {max} nodes", max = Tree::MAX_NODES)]
+    TooManyNodes,
+    /// Bracket notation that cannot be read.
+    #[error("column {column}: {reason}")]
+    Brackets {
+        /// In characters, from 1.
+        column: usize,
+        /// What is wrong there.
+        reason: &'static str,
+    },
+    /// Trees whose distance would take more memory than allowed.
+    #[error(
+        "the distance of trees with {size_a} and {size_b} nodes takes {needed} bytes of memory: \
+         at most {cap} are allowed"
+    )]
+    Memory {
+        /// Nodes of the first tree.
+        size_a: usize,
+        /// Nodes of the second tree.
+        size_b: usize,
+        /// Bytes that the tables would take.
+        needed: u64,
+        /// Bytes that are allowed.
+        cap: u64,
+    },
+}
+
+/// One element of a mapping; nodes are preorder indices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "edit", rename_all = "lowercase")]
+pub enum Edit {
+    /// A node that stays as it is.
+    Keep {
+        /// In the first tree.
+        from: usize,
+        /// In the second tree.
+        to: usize,
+    },
+    /// A node that changes its label.
+    Rename {
+        /// In the first tree.
+        from: usize,
+        /// In the second tree.
+        to: usize,
+    },
+    /// A node of the first tree that goes.
+    Delete {
+        /// In the first tree.
+        node: usize,
+    },
+    /// A node of the second tree that comes.
+    Insert {
+        /// In the second tree.
+        node: usize,
+    },
+}
+
+impl Edit {
+    /// Two nodes, by postorder index, mapped to each other.
+    fn pair(a: &Tree, node_a: usize, b: &Tree, node_b: usize) -> Edit {
+        let (from, to) = (a.preorder[node_a] as usize, b.preorder[node_b] as usize);
+        if a.labels[node_a] == b.labels[node_b] {
+            Edit::Keep { from, to }
+        } else {
+            Edit::Rename { from, to }
+        }
+    }
+}
+
+/// Computes distances within a memory cap. The functions of this module use the default cap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Solver {
+    memory_cap: u64,
+}
+
+impl Default for Solver {
+    fn default() -> Self {
+        Solver { memory_cap: 1 << 30 }
+    }
+}
+
+impl Solver {
+    /// A solver whose tables may take 1 GiB.
+    pub fn new() -> Solver {
+        Solver::default()
+    }
+
+    /// Sets how many bytes the tables of one call may take.
+    #[must_use]
+    pub fn with_memory_cap(mut self, bytes: u64) -> Solver {
+        self.memory_cap = bytes;
+        self
+    }
+
+    fn check(&self, a: &Tree, b: &Tree, needed: u128) -> Result<(), TedError> {
+        if needed <= u128::from(self.memory_cap) {
+            return Ok(());
+        }
+        Err(TedError::Memory {
+            size_a: a.len(),
+            size_b: b.len(),
+            needed: needed.try_into().unwrap_or(u64::MAX),
+            cap: self.memory_cap,
+        })
+    }
+
+    /// See [`distance`].
+    ///
+    /// # Errors
+    /// [`TedError::Memory`]
+    pub fn distance(&self, a: &Tree, b: &Tree) -> Result<u32, TedError> {
+        // Unit costs: at most one edit a node, so 32 bits hold it.
+        Ok(self.distance_with(a, b, &Unit)? as u32)
+    }
+
+    /// See [`distance_with`].
+    ///
+    /// # Errors
+    /// [`TedError::Memory`]
+    pub fn distance_with(&self, a: &Tree, b: &Tree, costs: &impl Costs) -> Result<u64, TedError> {
+        if a.is_empty() || b.is_empty() {
+            let deletions: u64 = a.labels.iter().map(|&label| u64::from(costs.delete(label))).sum();
+            let insertions: u64 =
+                b.labels.iter().map(|&label| u64::from(costs.insert(label))).sum();
+            return Ok(deletions + insertions);
+        }
+        self.check(a, b, zs::bytes(a, b))?;
+        Ok(zs::Table::new(a, b, costs).distance())
+    }
+
+    /// See [`distance_at_most`].
+    ///
+    /// # Errors
+    /// [`TedError::Memory`]
+    pub fn distance_at_most(&self, a: &Tree, b: &Tree, k: u32) -> Result<Option<u32>, TedError> {
+        if bounds(a, b).0 > k {
+            return Ok(None);
+        }
+        Ok(Some(self.distance(a, b)?).filter(|&distance| distance <= k))
+    }
+
+    /// See [`similarity`].
+    ///
+    /// # Errors
+    /// [`TedError::Memory`]
+    pub fn similarity(&self, a: &Tree, b: &Tree) -> Result<f64, TedError> {
+        Ok(normalised(self.distance(a, b)?, a, b))
+    }
+
+    /// See [`similarity_at_least`].
+    ///
+    /// # Errors
+    /// [`TedError::Memory`]
+    pub fn similarity_at_least(
+        &self,
+        a: &Tree,
+        b: &Tree,
+        threshold: f64,
+    ) -> Result<Option<f64>, TedError> {
+        let Some(k) = furthest(a, b, threshold) else { return Ok(None) };
+        let distance = self.distance_at_most(a, b, k)?;
+        Ok(distance.map(|distance| normalised(distance, a, b)))
+    }
+
+    /// See [`mapping`].
+    ///
+    /// # Errors
+    /// [`TedError::Memory`]
+    pub fn mapping(&self, a: &Tree, b: &Tree) -> Result<Vec<Edit>, TedError> {
+        self.mapping_with(a, b, &Unit)
+    }
+
+    /// See [`mapping_with`].
+    ///
+    /// # Errors
+    /// [`TedError::Memory`]
+    pub fn mapping_with(
+        &self,
+        a: &Tree,
+        b: &Tree,
+        costs: &impl Costs,
+    ) -> Result<Vec<Edit>, TedError> {
+        let mut edits = if a.is_empty() || b.is_empty() {
+            let deletions = (0..a.len()).map(|node| Edit::Delete { node });
+            let insertions = (0..b.len()).map(|node| Edit::Insert { node });
+            deletions.chain(insertions).collect()
+        } else {
+            self.check(a, b, zs::bytes(a, b))?;
+            zs::Table::new(a, b, costs).mapping()
+        };
+        edits.sort_unstable_by_key(|edit| match *edit {
+            Edit::Keep { from, .. } | Edit::Rename { from, .. } => (0, from),
+            Edit::Delete { node } => (0, node),
+            Edit::Insert { node } => (1, node),
+        });
+        Ok(edits)
+    }
+}
+
+/// The similarity that belongs to a distance.
+fn normalised(distance: u32, a: &Tree, b: &Tree) -> f64 {
+    match a.len().max(b.len()) {
+        0 => 1.0,
+        max => 1.0 - f64::from(distance) / max as f64,
+    }
+}
+
+/// The greatest distance at which trees of these sizes are at least so similar, if any is.
+fn furthest(a: &Tree, b: &Tree, threshold: f64) -> Option<u32> {
+    let most = (a.len() + b.len()) as u32;
+    // The similarity falls with the distance: search for the last one that passes, in the very
+    // arithmetic that callers see, so that a similarity equal to the threshold is never lost.
+    let passes = |distance: u32| normalised(distance, a, b) >= threshold;
+    if !passes(0) {
+        return None;
+    }
+    let (mut good, mut bad) = (0, most + 1);
+    while bad - good > 1 {
+        let middle = good + (bad - good) / 2;
+        if passes(middle) { good = middle } else { bad = middle }
+    }
+    Some(good)
+}
+
+/// The tree edit distance with unit costs.
+///
+/// # Errors
+/// [`TedError::Memory`] where the tables would take more than 1 GiB; [`Solver`] sets another cap.
+pub fn distance(a: &Tree, b: &Tree) -> Result<u32, TedError> {
+    Solver::new().distance(a, b)
+}
+
+/// The tree edit distance with the given costs: the least sum over all valid mappings.
+///
+/// # Errors
+/// [`TedError::Memory`]
+pub fn distance_with(a: &Tree, b: &Tree, costs: &impl Costs) -> Result<u64, TedError> {
+    Solver::new().distance_with(a, b, costs)
+}
+
+/// The distance if it is at most `k`; much cheaper than [`distance`] where `k` is small.
+///
+/// # Errors
+/// [`TedError::Memory`]
+pub fn distance_at_most(a: &Tree, b: &Tree, k: u32) -> Result<Option<u32>, TedError> {
+    Solver::new().distance_at_most(a, b, k)
+}
+
+/// A lower and an upper bound of the unit-cost distance, in less than quadratic memory.
+pub fn bounds(a: &Tree, b: &Tree) -> (u32, u32) {
+    bounds::bounds(a, b)
+}
+
+/// `1 − TED / max(|A|, |B|)`: 1 for equal trees (two empty ones too), and below 0 where the distance
+/// exceeds the larger size.
+///
+/// # Errors
+/// [`TedError::Memory`]
+pub fn similarity(a: &Tree, b: &Tree) -> Result<f64, TedError> {
+    Solver::new().similarity(a, b)
+}
+
+/// The [`similarity`] if it is at least `threshold`; stops as soon as it is known to be less.
+///
+/// `None` for a threshold that is not a number.
+///
+/// # Errors
+/// [`TedError::Memory`]
+pub fn similarity_at_least(a: &Tree, b: &Tree, threshold: f64) -> Result<Option<f64>, TedError> {
+    Solver::new().similarity_at_least(a, b, threshold)
+}
+
+/// A cheapest mapping with unit costs: every node of both trees occurs in exactly one edit. Sorted:
+/// the nodes of `a` in preorder, then the inserted nodes of `b` in preorder.
+///
+/// # Errors
+/// [`TedError::Memory`]
+pub fn mapping(a: &Tree, b: &Tree) -> Result<Vec<Edit>, TedError> {
+    Solver::new().mapping(a, b)
+}
+
+/// A cheapest [`mapping`] with the given costs.
+///
+/// # Errors
+/// [`TedError::Memory`]
+pub fn mapping_with(a: &Tree, b: &Tree, costs: &impl Costs) -> Result<Vec<Edit>, TedError> {
+    Solver::new().mapping_with(a, b, costs)
+}
