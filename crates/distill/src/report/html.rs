@@ -387,14 +387,22 @@ fn caption(data: &ReportData) -> String {
         "Training and validation loss of both tasks, as the paper's Figure 3; step 0 is the \
          untrained student.",
     );
-    for curve in &data.curves {
-        if let Some((point, epoch)) =
-            curve.points.last().and_then(|point| Some((point, point.epoch?)))
-        {
-            let epochs = words::number(Some(epoch), 1);
-            caption +=
-                &format!(" {}: {} steps are {epochs} epochs.", curve.arm, words::count(point.step));
-        }
+    let spans: Vec<(&str, String)> = data
+        .curves
+        .iter()
+        .filter_map(|curve| {
+            let last = curve.points.last()?;
+            let epochs = words::number(Some(last.epoch?), 1);
+            Some((
+                curve.arm.as_str(),
+                format!("{} steps are {epochs} epochs.", words::count(last.step)),
+            ))
+        })
+        .collect();
+    let is_one = spans.windows(2).all(|pair| pair[0].1 == pair[1].1);
+    match spans.first() {
+        Some((_, span)) if is_one => caption += &format!(" {span}"),
+        _ => spans.iter().for_each(|(arm, span)| caption += &format!(" {arm}: {span}")),
     }
     let is_thinned = |curve: &Curve| {
         let of =
@@ -438,13 +446,15 @@ fn sample(sample: &Sample, number: usize, arms: &[&str]) -> String {
     let mut html = format!(
         "<article class=\"sample\" aria-labelledby=\"sample-{number}\">\n\
          <h3 id=\"sample-{number}\">{number}. <code>{}</code> <small>{}</small></h3>\n\
-         <blockquote>{}</blockquote>\n<div class=\"answers\">\n",
+         <blockquote>{}</blockquote>\n<div class=\"answers{}\">\n",
         Text(&sample.id),
         Text(sample.language.title()),
         Text(sample.query.trim()),
+        // Three fit side by side; two and four make pairs.
+        if sample.answers.len() == 2 { " three" } else { "" },
     );
     html += &column(
-        "<h4>Reference</h4>",
+        "<h4>Reference</h4>\n<p class=\"verdict\">from the corpus</p>",
         &sample.reference,
         &sample.pseudocode,
         "No pseudocode by the teacher.",
@@ -485,7 +495,7 @@ fn answer_heading(answer: &SampleAnswer, arm: Option<usize>) -> String {
 
 /// One answer: heading, code, pseudocode; the grid lines them up with their neighbours.
 fn column(heading: &str, program: &str, plan: &Pseudocode, unasked: &str, label: &str) -> String {
-    let mut html = format!("<div class=\"answer\">\n<div class=\"of\">{heading}</div>\n");
+    let mut html = format!("<div class=\"answer\">\n<div>{heading}</div>\n");
     html += &code(program.trim_end_matches('\n'), label);
     if plan.is_empty() {
         html += &format!("<p class=\"none\">{unasked}</p>\n</div>\n");
