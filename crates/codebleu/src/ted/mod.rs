@@ -6,7 +6,9 @@
 mod bounds;
 pub mod brackets;
 mod costs;
+mod row;
 mod tree;
+mod unit;
 mod zs;
 
 use serde::{Deserialize, Serialize};
@@ -146,8 +148,13 @@ impl Solver {
     /// # Errors
     /// [`TedError::Memory`]
     pub fn distance(&self, a: &Tree, b: &Tree) -> Result<u32, TedError> {
-        // Unit costs: at most one edit a node, so 32 bits hold it.
-        Ok(self.distance_with(a, b, &Unit)? as u32)
+        let (lower, upper) = bounds(a, b);
+        if lower == upper {
+            return Ok(lower);
+        }
+        let plan = unit::Plan::new(a, b);
+        self.check(a, b, plan.bytes())?;
+        Ok(plan.distance())
     }
 
     /// See [`distance_with`].

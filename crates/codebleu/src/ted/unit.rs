@@ -1,0 +1,368 @@
+//! The exact distance with unit costs: Zhang and Shasha's recurrence, arranged for speed.
+//!
+//! Three things make it several times faster than the textbook form; none changes a result.
+//!
+//! * **Equal subtrees are solved once.** The distance of two subtrees depends on their shape and
+//!   labels only, and syntax trees repeat themselves: rows of the table of subtree distances stand
+//!   for *classes* of equal subtrees of the first tree, and of equal keyroots (nodes with a left
+//!   sibling) in either tree only the first is worked through. Leaves need no work at all: a
+//!   leaf against a subtree costs the subtree's size, less 1 where the label occurs in it.
+//! * **Rows are streams.** A cell of the forest table is the least of the cell above plus 1, the
+//!   cell to the left plus 1, and `forest[x − |x|][y − |y|] + tree[x][y]`. The last term gathers from
+//!   all over an earlier row, the same one for all `x` with the same leftmost leaf: it is gathered
+//!   once, when that row is complete and still in the cache, and only the gathered form is kept.
+//!   What remains is element-wise, but for the cell to the left, which is a prefix minimum and
+//!   takes three shifts for eight cells.
+//! * **Cells are 16 bits wide** where the sizes allow it.
+
+use rustc_hash::FxHashMap;
+
+use super::Tree;
+use super::row::{Cell, LANES, Row};
+
+/// One of the two mirror images of a tree, in postorder.
+pub(super) struct View {
+    labels: Vec<u32>,
+    sizes: Vec<u32>,
+    /// Class of equal subtrees that a node's subtree belongs to, numbered from 0.
+    classes: Vec<u32>,
+    class_count: usize,
+    /// Keyroots to work through: inner nodes with a left sibling (and the root), the first of each
+    /// class that is on no earlier left path.
+    keyroots: Vec<u32>,
+    /// Whether a node is the first of its class on the left path of a keyroot to work through;
+    /// never so for leaves.
+    fresh: Vec<bool>,
+}
+
+impl View {
+    pub(super) fn left(tree: &Tree) -> View {
+        View::new(tree.labels.clone(), tree.sizes.clone())
+    }
+
+    /// The tree with the children of every node in reverse: its postorder is the tree's preorder
+    /// backwards.
+    pub(super) fn right(tree: &Tree) -> View {
+        let n = tree.len();
+        let mut sizes = vec![0; n];
+        for (&node, &size) in tree.preorder.iter().zip(&tree.sizes) {
+            sizes[n - 1 - node as usize] = size;
+        }
+        View::new(tree.preorder_labels.iter().rev().copied().collect(), sizes)
+    }
+
+    fn new(labels: Vec<u32>, sizes: Vec<u32>) -> View {
+        let n = labels.len();
+        // A node is its label and the list of its children's classes, a list is its last element
+        // and the list before that: numbering pairs numbers both. No list is 0.
+        let mut pairs: FxHashMap<(u32, u32, bool), u32> = FxHashMap::default();
+        let (mut class_count, mut list_count) = (0u32, 0u32);
+        let mut classes = vec![0u32; n];
+        let mut leaf_of: Vec<u32> = Vec::with_capacity(n);
+        for node in 0..n {
+            let first = node + 1 - sizes[node] as usize;
+            let mut list = 0;
+            let mut end = node;
+            while end > first {
+                let child = end - 1;
+                list = *pairs.entry((list, classes[child], false)).or_insert_with(|| {
+                    list_count += 1;
+                    list_count
+                });
+                end = child + 1 - sizes[child] as usize;
+            }
+            classes[node] = *pairs.entry((list, labels[node], true)).or_insert_with(|| {
+                class_count += 1;
+                class_count - 1
+            });
+            leaf_of.push(first as u32);
+        }
+        // In postorder the last node with a given leftmost leaf is a keyroot.
+        let mut last = vec![0u32; n];
+        for (node, &leaf) in leaf_of.iter().enumerate() {
+            last[leaf as usize] = node as u32;
+        }
+        let mut solved = vec![false; class_count as usize];
+        let mut keyroots = Vec::new();
+        let mut fresh = vec![false; n];
+        for node in 0..n {
+            let leaf = leaf_of[node] as usize;
+            if last[leaf] as usize != node || leaf == node || solved[classes[node] as usize] {
+                continue;
+            }
+            keyroots.push(node as u32);
+            // Up the left path: a parent is the next node that starts at the same leaf.
+            for on_path in leaf + 1..=node {
+                if leaf_of[on_path] as usize == leaf {
+                    fresh[on_path] =
+                        !std::mem::replace(&mut solved[classes[on_path] as usize], true);
+                }
+            }
+        }
+        View { labels, sizes, classes, class_count: class_count as usize, keyroots, fresh }
+    }
+
+    fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    fn first(&self, node: usize) -> usize {
+        node + 1 - self.sizes[node] as usize
+    }
+
+    /// Rows of all forest tables, were this the first tree.
+    fn rows(&self) -> u64 {
+        self.keyroots.iter().map(|&node| u64::from(self.sizes[node as usize])).sum()
+    }
+
+    /// Cells in a row of all forest tables, were this the second tree.
+    fn columns(&self) -> u64 {
+        let padded = |&node: &u32| u64::from(self.sizes[node as usize]).next_multiple_of(8);
+        self.keyroots.iter().map(padded).sum()
+    }
+}
+
+/// How a distance will be computed: which mirror image, which tree gives the rows.
+pub(super) struct Plan {
+    rows: View,
+    columns: View,
+    /// Cells to compute.
+    pub(super) cells: u64,
+}
+
+impl Plan {
+    /// The arrangement with the fewest cells. Neither tree may be empty.
+    pub(super) fn new(a: &Tree, b: &Tree) -> Plan {
+        let (left_a, left_b) = (View::left(a), View::left(b));
+        let (right_a, right_b) = (View::right(a), View::right(b));
+        let arrange = |a: View, b: View| {
+            let (across, down) = (a.rows() * b.columns(), b.rows() * a.columns());
+            if down < across {
+                Plan { rows: b, columns: a, cells: down }
+            } else {
+                Plan { rows: a, columns: b, cells: across }
+            }
+        };
+        let (left, right) = (arrange(left_a, left_b), arrange(right_a, right_b));
+        if left.cells <= right.cells { left } else { right }
+    }
+
+    /// Bytes that [`distance`](Self::distance) will take.
+    pub(super) fn bytes(&self) -> u128 {
+        let cell = if self.narrow() { 2 } else { 4 };
+        let width = (self.columns.len() + 2 * LANES) as u128;
+        let leaves = self.rows.sizes.iter().filter(|&&size| size == 1).count() as u128;
+        (self.rows.class_count as u128 + leaves + 2) * width * cell
+    }
+
+    fn narrow(&self) -> bool {
+        self.rows.len() + self.columns.len() < <i16 as Cell>::FAR.to_u32() as usize
+    }
+
+    /// The distance.
+    pub(super) fn distance(&self) -> u32 {
+        if self.narrow() {
+            distance::<i16>(&self.rows, &self.columns)
+        } else {
+            distance::<i32>(&self.rows, &self.columns)
+        }
+    }
+}
+
+/// Nodes of every class, in postorder: `nodes[starts[c]..starts[c + 1]]`.
+struct Members {
+    starts: Vec<u32>,
+    nodes: Vec<u32>,
+}
+
+impl Members {
+    fn new(view: &View) -> Members {
+        let mut starts = vec![0u32; view.class_count + 1];
+        for &class in &view.classes {
+            starts[class as usize + 1] += 1;
+        }
+        for class in 0..view.class_count {
+            starts[class + 1] += starts[class];
+        }
+        let mut next = starts.clone();
+        let mut nodes = vec![0; view.len()];
+        for (node, &class) in view.classes.iter().enumerate() {
+            nodes[next[class as usize] as usize] = node as u32;
+            next[class as usize] += 1;
+        }
+        Members { starts, nodes }
+    }
+
+    fn of(&self, class: u32) -> &[u32] {
+        let class = class as usize;
+        &self.nodes[self.starts[class] as usize..self.starts[class + 1] as usize]
+    }
+}
+
+/// For every node of `view`: the distance between its subtree and a single node with this label.
+fn to_leaf(view: &View, label: u32, mut put: impl FnMut(usize, u32)) {
+    let mut seen = None;
+    for node in 0..view.len() {
+        if view.labels[node] == label {
+            seen = Some(node);
+        }
+        let holds = seen.is_some_and(|at| at >= view.first(node));
+        put(node, view.sizes[node] - u32::from(holds));
+    }
+}
+
+fn distance<C: Cell>(a: &View, b: &View) -> u32 {
+    let (n, m) = (a.len(), b.len());
+    let pitch = m.next_multiple_of(LANES) + LANES;
+    // Distance of the subtrees of class `c` in `a` and at node `y` in `b`: `trees[c * pitch + y]`.
+    let mut trees = vec![C::default(); a.class_count * pitch];
+    let members = Members::new(b);
+    for node in 0..n {
+        if a.sizes[node] == 1 {
+            let row = a.classes[node] as usize * pitch;
+            // Written once for a class: a leaf's label tells its class.
+            if trees[row + m - 1] == C::default() || m == 1 {
+                to_leaf(b, a.labels[node], |y, d| trees[row + y] = C::new(d));
+            }
+        }
+    }
+    for y in 0..m {
+        if b.sizes[y] == 1 && members.of(b.classes[y])[0] as usize == y {
+            to_leaf(a, b.labels[y], |x, d| {
+                if a.fresh[x] {
+                    for &y in members.of(b.classes[y]) {
+                        trees[a.classes[x] as usize * pitch + y as usize] = C::new(d);
+                    }
+                }
+            });
+        }
+    }
+    // How many leaves come before a node's leftmost leaf: names the row that its cells jump to.
+    let mut leaves = 0;
+    let mut slots = Vec::with_capacity(n);
+    for node in 0..n {
+        if a.sizes[node] == 1 {
+            slots.push(leaves);
+            leaves += 1;
+        } else {
+            slots.push(slots[a.first(node)]);
+        }
+    }
+    let mut table = Forests {
+        up: vec![C::default(); LANES + pitch],
+        row: vec![C::default(); LANES + pitch],
+        gathered: vec![C::default(); leaves * pitch],
+        compute: C::row(),
+        inner: Vec::with_capacity(m),
+        path: Vec::new(),
+    };
+    for &j in &b.keyroots {
+        table.columns(b, j as usize);
+        for &i in &a.keyroots {
+            table.solve(a, i as usize, b, j as usize, &slots, &mut trees, pitch, &members);
+        }
+    }
+    trees[a.classes[n - 1] as usize * pitch + m - 1].to_u32()
+}
+
+/// The forest table of a pair of keyroots, of which two rows and the gathered rows exist.
+///
+/// Cells are room (see [`super::row`]). Column `y` of a row, from 0, stands at `LANES - 1 + y`:
+/// column 1 is the first of a block.
+struct Forests<C> {
+    compute: Row<C>,
+    up: Vec<C>,
+    row: Vec<C>,
+    /// For every row that comes before a leaf, for every column from 1, the cell that it jumps to:
+    /// `row[y - size(y)]`.
+    gathered: Vec<C>,
+    /// The columns of inner nodes, each with the column that it jumps to.
+    inner: Vec<(u32, u32)>,
+    /// The columns on the left path whose distances are not known yet, each with its node.
+    path: Vec<(u32, u32)>,
+}
+
+impl<C: Cell> Forests<C> {
+    /// Prepares the columns of keyroot `j`.
+    fn columns(&mut self, b: &View, j: usize) {
+        let first = b.first(j);
+        self.inner.clear();
+        self.path.clear();
+        for node in first..=j {
+            let (y, size) = ((node - first + 1) as u32, b.sizes[node]);
+            if size > 1 {
+                self.inner.push((y, y - size));
+            }
+            if size == y && b.fresh[node] {
+                self.path.push((y, node as u32));
+            }
+        }
+    }
+
+    /// Fills the table of keyroots `i` and `j` and writes the distances of the subtrees on their
+    /// left paths to `trees`.
+    #[allow(clippy::too_many_arguments)]
+    fn solve(
+        &mut self,
+        a: &View,
+        i: usize,
+        b: &View,
+        j: usize,
+        slots: &[usize],
+        trees: &mut [C],
+        pitch: usize,
+        members: &Members,
+    ) {
+        let (first_a, first_b) = (a.first(i), b.first(j));
+        let (rows, columns) = (i + 1 - first_a, j + 1 - first_b);
+        let width = columns.next_multiple_of(LANES);
+        let slot = |node: usize| (slots[node] - slots[first_a]) * width;
+        for (y, cell) in self.row[LANES - 1..LANES + width].iter_mut().enumerate() {
+            *cell = C::FAR.less(C::new(y as u32));
+        }
+        self.gather(0, width);
+        for x in 1..=rows {
+            let node = first_a + x - 1;
+            std::mem::swap(&mut self.up, &mut self.row);
+            let class_row = a.classes[node] as usize * pitch;
+            let on_path = a.sizes[node] as usize == x && a.fresh[node];
+            if on_path {
+                // Here the jump goes to row 0 and column 0, where the table is 0: what is looked up
+                // as the distance of the subtrees is the cost with their roots mapped.
+                for &(y, other) in &self.path {
+                    let rename = u32::from(a.labels[node] != b.labels[other as usize]);
+                    let children = C::FAR.less(self.up[LANES + y as usize - 2]).to_u32();
+                    trees[class_row + other as usize] = C::new(children + rename);
+                }
+            }
+            let jumps = &self.gathered[slot(node)..][..width];
+            let subtrees = &trees[class_row + first_b..][..width];
+            let column_0 = C::FAR.less(C::new(x as u32));
+            self.row[LANES - 1] = column_0;
+            let out = &mut self.row[LANES..][..width];
+            (self.compute)(&self.up[LANES..][..width], jumps, subtrees, column_0, out);
+            if on_path {
+                for &(y, other) in &self.path {
+                    let distance = C::FAR.less(self.row[LANES + y as usize - 1]);
+                    for &equal in members.of(b.classes[other as usize]) {
+                        trees[class_row + equal as usize] = distance;
+                    }
+                }
+            }
+            if x < rows && a.sizes[node + 1] == 1 {
+                self.gather(slot(node + 1), width);
+            }
+        }
+    }
+
+    /// Stores the current row as others will jump to it.
+    fn gather(&mut self, slot: usize, width: usize) {
+        let out = &mut self.gathered[slot..][..width];
+        let row = &self.row[LANES - 1..][..width];
+        // Leaves jump to the column before theirs.
+        out.copy_from_slice(row);
+        for &(y, jump) in &self.inner {
+            out[y as usize - 1] = row[jump as usize];
+        }
+    }
+}
