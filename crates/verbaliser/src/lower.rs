@@ -1,0 +1,193 @@
+//! From a syntax tree to the common tree: what the rules of every language share.
+
+use std::collections::BTreeMap;
+
+use code_syntax::Language;
+use tree_sitter::Node;
+
+use crate::ir::{Expr, Stmt};
+
+/// Deepest nesting of statements and expressions together that is followed; what lies deeper is
+/// said by the names in it. Ordinary code stays far below; the bound is what makes recursion safe.
+const DEEPEST: usize = 60;
+
+/// Names looked for in what is too deep, and leaves looked at for them.
+const NAMES: usize = 4;
+const LEAVES: usize = 64;
+
+/// The rules of a language: one function for expressions, one for statements. `None` and `false`
+/// mean that there is no rule for this kind of node.
+pub(crate) struct Rules {
+    pub(crate) expression: fn(&mut Lowering<'_>, Node<'_>) -> Option<Expr>,
+    pub(crate) statement: fn(&mut Lowering<'_>, Node<'_>, &mut Vec<Stmt>) -> bool,
+}
+
+/// A walk through one text.
+pub(crate) struct Lowering<'a> {
+    text: &'a str,
+    language: Language,
+    rules: &'static Rules,
+    depth: usize,
+    /// Kinds without a rule, with how often they occurred.
+    pub(crate) missing: BTreeMap<String, usize>,
+    /// How many places were too deep.
+    pub(crate) too_deep: usize,
+}
+
+impl<'a> Lowering<'a> {
+    pub(crate) fn new(text: &'a str, language: Language, rules: &'static Rules) -> Lowering<'a> {
+        Lowering { text, language, rules, depth: 0, missing: BTreeMap::new(), too_deep: 0 }
+    }
+
+    /// The text of a node.
+    pub(crate) fn text(&self, node: Node) -> &'a str {
+        &self.text[node.byte_range()]
+    }
+
+    /// The text of a field, or nothing.
+    pub(crate) fn field_text(&self, node: Node, field: &str) -> &'a str {
+        node.child_by_field_name(field).map_or("", |child| self.text(child))
+    }
+
+    /// The named children without comments.
+    pub(crate) fn parts<'t>(&self, node: Node<'t>) -> Vec<Node<'t>> {
+        let mut cursor = node.walk();
+        node.named_children(&mut cursor)
+            .filter(|child| !self.language.is_comment_kind(child.kind()))
+            .collect()
+    }
+
+    /// The children of a field, unnamed ones and comments left out.
+    pub(crate) fn fields<'t>(&self, node: Node<'t>, field: &str) -> Vec<Node<'t>> {
+        let mut cursor = node.walk();
+        node.children_by_field_name(field, &mut cursor)
+            .filter(|child| child.is_named() && !self.language.is_comment_kind(child.kind()))
+            .collect()
+    }
+
+    /// Whether a direct child is the token `token`.
+    pub(crate) fn has_token(&self, node: Node, token: &str) -> bool {
+        let mut cursor = node.walk();
+        node.children(&mut cursor).any(|child| child.kind() == token)
+    }
+
+    fn miss(&mut self, node: Node) {
+        *self.missing.entry(node.kind().to_owned()).or_default() += 1;
+    }
+
+    /// An expression.
+    pub(crate) fn expr(&mut self, node: Node) -> Expr {
+        if self.depth >= DEEPEST {
+            self.too_deep += 1;
+            return Expr::TooDeep(self.names(node));
+        }
+        self.depth += 1;
+        let expr = match (self.rules.expression)(self, node) {
+            Some(expr) => expr,
+            None => {
+                self.miss(node);
+                let parts = self.parts(node);
+                if parts.is_empty() {
+                    Expr::name(self.text(node))
+                } else {
+                    Expr::Unknown(parts.into_iter().map(|part| self.expr(part)).collect())
+                }
+            }
+        };
+        self.depth -= 1;
+        expr
+    }
+
+    /// The expression of a field; `None` where the field is empty.
+    pub(crate) fn field(&mut self, node: Node, field: &str) -> Option<Expr> {
+        node.child_by_field_name(field).map(|child| self.expr(child))
+    }
+
+    /// As [`field`](Self::field) for a field that the grammar always fills.
+    pub(crate) fn need(&mut self, node: Node, field: &str) -> Expr {
+        self.field(node, field).unwrap_or_else(|| Expr::Unknown(Vec::new()))
+    }
+
+    /// All parts of a node as expressions.
+    pub(crate) fn exprs(&mut self, node: Node) -> Vec<Expr> {
+        self.parts(node).into_iter().map(|part| self.expr(part)).collect()
+    }
+
+    /// The first part of a node as an expression.
+    pub(crate) fn first(&mut self, node: Node) -> Option<Expr> {
+        self.parts(node).first().map(|part| self.expr(*part))
+    }
+
+    /// A statement, added to `out`.
+    pub(crate) fn stmt(&mut self, node: Node, out: &mut Vec<Stmt>) {
+        if self.language.is_comment_kind(node.kind()) {
+            return;
+        }
+        if self.depth >= DEEPEST {
+            self.too_deep += 1;
+            let names = Expr::TooDeep(self.names(node));
+            out.push(Stmt::Say("go on with deeper steps on {0}", vec![names]));
+            return;
+        }
+        self.depth += 1;
+        if !(self.rules.statement)(self, node, out) {
+            // A bare expression stands for itself: a snippet need not be a whole statement.
+            match (self.rules.expression)(self, node) {
+                Some(expr) => out.push(Stmt::Expr(expr)),
+                None => {
+                    self.miss(node);
+                    let parts = self.exprs(node);
+                    out.push(Stmt::Expr(Expr::Unknown(parts)));
+                }
+            }
+        }
+        self.depth -= 1;
+    }
+
+    /// The statements below a node.
+    pub(crate) fn block(&mut self, node: Node) -> Vec<Stmt> {
+        let mut out = Vec::new();
+        for part in self.parts(node) {
+            self.stmt(part, &mut out);
+        }
+        out
+    }
+
+    /// The statements of a block, or the one statement that stands in its place.
+    pub(crate) fn body(&mut self, node: Node) -> Vec<Stmt> {
+        let mut out = Vec::new();
+        self.stmt(node, &mut out);
+        match out.as_mut_slice() {
+            [Stmt::Block(inner)] => std::mem::take(inner),
+            _ => out,
+        }
+    }
+
+    /// The body in a field.
+    pub(crate) fn body_field(&mut self, node: Node, field: &str) -> Vec<Stmt> {
+        node.child_by_field_name(field).map(|child| self.body(child)).unwrap_or_default()
+    }
+
+    /// The first few different names below a node.
+    fn names(&self, node: Node) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        let mut cursor = node.walk();
+        let mut leaves = 0;
+        'walk: while leaves < LEAVES && names.len() < NAMES {
+            if !cursor.goto_first_child() {
+                leaves += 1;
+                let leaf = cursor.node();
+                let text = self.text(leaf);
+                if leaf.kind().contains("identifier") && !names.iter().any(|name| name == text) {
+                    names.push(text.to_owned());
+                }
+                while !cursor.goto_next_sibling() {
+                    if !cursor.goto_parent() {
+                        break 'walk;
+                    }
+                }
+            }
+        }
+        names
+    }
+}
