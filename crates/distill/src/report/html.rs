@@ -269,7 +269,7 @@ fn code(text: &str, label: &str) -> String {
 fn render(table: &Table, id: usize) -> String {
     let mut html = format!(
         "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-labelledby=\"table-{id}\">\n\
-         <table>\n<caption id=\"table-{id}\">{}</caption>\n<thead>\n",
+         <table>\n<caption id=\"table-{id}\"><span>{}</span></caption>\n<thead>\n",
         Text(&table.title)
     );
     if !table.groups.is_empty() {
@@ -319,20 +319,22 @@ fn render(table: &Table, id: usize) -> String {
 }
 
 fn cell(cell: &Cell) -> String {
-    let text = Text(&cell.text);
-    let mut html = match (cell.arm, cell.strong) {
-        (Some(arm), _) => format!("{}{text}", dot(arm)),
-        (None, true) => format!("<strong>{text}</strong>"),
-        (None, false) => text.to_string(),
-    };
+    let text = named(&cell.text, cell.arm);
+    let mut html = if cell.strong { format!("<strong>{text}</strong>") } else { text };
     if !cell.aside.is_empty() {
         html += &format!(" <small>{}</small>", Text(&cell.aside));
     }
     html
 }
 
-fn dot(arm: usize) -> String {
-    format!("<span class=\"dot arm-{}\"></span>", arm % chart::COLOURS)
+/// The name of an arm in its colour.
+fn named(name: &str, arm: Option<usize>) -> String {
+    match arm {
+        Some(arm) => {
+            format!("<span class=\"arm arm-{}\">{}</span>", arm % chart::COLOURS, Text(name))
+        }
+        None => Text(name).to_string(),
+    }
 }
 
 /// The charts of both tasks with their legend; empty if there is nothing to draw.
@@ -475,7 +477,7 @@ fn sample(sample: &Sample, number: usize, arms: &[&str]) -> String {
 }
 
 fn answer_heading(answer: &SampleAnswer, arm: Option<usize>) -> String {
-    let mut html = format!("<h4>{}{}", arm.map(dot).unwrap_or_default(), Text(&answer.arm));
+    let mut html = format!("<h4>{}", named(&answer.arm, arm));
     if let Some(mode) = answer.mode {
         html += &format!(" <small>{mode}</small>");
     }
