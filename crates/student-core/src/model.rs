@@ -62,4 +62,15 @@ pub trait Decodable {
     /// Makes row `i` of the cache the former row `rows[i]` (int64, `[sources × beams]`; rows stay
     /// within their source).
     fn reorder(&self, cache: &mut Self::Cache, rows: &Tensor) -> Result<()>;
+
+    /// Keeps only these sources (int64, ascending indices) in memory and cache, so that finished
+    /// ones cost nothing more; returns whether it did. A model that cannot carries them along.
+    fn retain(
+        &self,
+        _memory: &mut Self::Memory,
+        _cache: &mut Self::Cache,
+        _sources: &Tensor,
+    ) -> Result<bool> {
+        Ok(false)
+    }
 }

@@ -1,0 +1,218 @@
+//! Files of weights in the safetensors format.
+//!
+//! Layout: 8 bytes of header length (little endian), a JSON object from tensor names to
+//! `{"dtype", "shape", "data_offsets": [begin, end]}`, then the numbers. Tensors are read one at a
+//! time, so that loading never holds a second copy of the whole model, and everything that the
+//! header claims is checked before it is believed.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use distill_core::jsonl::write_atomic;
+use serde::{Deserialize, Serialize};
+use tch::{Kind, Tensor, no_grad};
+
+use crate::error::{Result, T5Error, io_error};
+
+/// Longest header that is read; the format's own limit.
+const LONGEST_HEADER: u64 = 100_000_000;
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Entry {
+    dtype: String,
+    shape: Vec<i64>,
+    data_offsets: [u64; 2],
+}
+
+/// An open file of weights.
+#[derive(Debug)]
+pub(crate) struct WeightFile {
+    path: PathBuf,
+    reader: BufReader<File>,
+    /// Where the numbers start.
+    start: u64,
+    entries: BTreeMap<String, Entry>,
+}
+
+impl WeightFile {
+    /// Opens a file and checks its header.
+    pub(crate) fn open(path: &Path) -> Result<WeightFile> {
+        let bad = |reason: String| T5Error::Checkpoint { path: path.to_owned(), reason };
+        let file = File::open(path).map_err(io_error("open", path))?;
+        let size = file.metadata().map_err(io_error("read", path))?.len();
+        let mut reader = BufReader::new(file);
+        let mut length = [0; 8];
+        reader
+            .read_exact(&mut length)
+            .map_err(|_| bad(format!("{size} bytes are too few for a safetensors file")))?;
+        let length = u64::from_le_bytes(length);
+        if length > LONGEST_HEADER || length > size - 8 {
+            return Err(bad(format!(
+                "not a safetensors file, or truncated: a header of {length} bytes in a file of {size}"
+            )));
+        }
+        let mut header = vec![0; length as usize];
+        reader.read_exact(&mut header).map_err(io_error("read", path))?;
+        let mut raw: BTreeMap<String, serde_json::Value> = serde_json::from_slice(&header)
+            .map_err(|error| bad(format!("the header is not JSON as expected: {error}")))?;
+        raw.remove("__metadata__");
+        let start = 8 + length;
+        let mut entries = BTreeMap::new();
+        let mut last = 0;
+        for (name, value) in raw {
+            let bad = |reason: String| T5Error::Tensor {
+                path: path.to_owned(),
+                tensor: name.clone(),
+                reason,
+            };
+            let entry: Entry = serde_json::from_value(value)
+                .map_err(|error| bad(format!("unreadable header entry: {error}")))?;
+            let [begin, end] = entry.data_offsets;
+            let bytes = element_size(&entry.dtype)
+                .and_then(|size| {
+                    entry.shape.iter().try_fold(size, |bytes, &length| {
+                        bytes.checked_mul(u64::try_from(length).ok()?)
+                    })
+                })
+                .ok_or_else(|| {
+                    bad(format!("dtype {} of shape {:?} is unknown", entry.dtype, entry.shape))
+                })?;
+            if begin.checked_add(bytes) != Some(end) {
+                return Err(bad(format!(
+                    "offsets {begin} to {end} do not hold {} of shape {:?} ({bytes} bytes)",
+                    entry.dtype, entry.shape
+                )));
+            }
+            if end > size - start {
+                return Err(bad(format!(
+                    "the file is truncated: {} bytes of numbers, and this tensor ends at {end}",
+                    size - start
+                )));
+            }
+            last = last.max(end);
+            entries.insert(name, entry);
+        }
+        if last != size - start {
+            return Err(bad(format!("{} bytes follow the last tensor", size - start - last)));
+        }
+        Ok(WeightFile { path: path.to_owned(), reader, start, entries })
+    }
+
+    /// Names of all tensors, in order.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.entries.keys().cloned().collect()
+    }
+
+    /// The file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn bad(&self, name: &str, reason: String) -> T5Error {
+        T5Error::Tensor { path: self.path.clone(), tensor: name.to_owned(), reason }
+    }
+
+    /// Reads one tensor as 32-bit floats on the CPU. It must have this shape and hold only finite
+    /// numbers.
+    pub(crate) fn read(&mut self, name: &str, shape: &[i64]) -> Result<Tensor> {
+        let Some(entry) = self.entries.get(name).cloned() else {
+            return Err(self.bad(name, "missing".into()));
+        };
+        if entry.shape != shape {
+            let reason = format!("shape {:?}, wanted {shape:?}", entry.shape);
+            return Err(self.bad(name, reason));
+        }
+        let kind = match entry.dtype.as_str() {
+            "F32" => Kind::Float,
+            "F16" => Kind::Half,
+            "BF16" => Kind::BFloat16,
+            "F64" => Kind::Double,
+            other => {
+                let reason = format!("dtype {other}, wanted F32, F16, BF16 or F64");
+                return Err(self.bad(name, reason));
+            }
+        };
+        let [begin, end] = entry.data_offsets;
+        let mut bytes = vec![0; (end - begin) as usize];
+        self.reader
+            .seek(SeekFrom::Start(self.start + begin))
+            .and_then(|_| self.reader.read_exact(&mut bytes))
+            .map_err(io_error("read", &self.path))?;
+        let tensor =
+            no_grad(|| Tensor::f_from_data_size(&bytes, shape, kind)?.f_to_kind(Kind::Float))?;
+        if tensor.f_isfinite()?.f_all()?.f_int64_value(&[])? == 0 {
+            return Err(self.bad(name, "holds NaN or infinite numbers".into()));
+        }
+        Ok(tensor)
+    }
+
+    /// Shape of a tensor.
+    pub(crate) fn shape(&self, name: &str) -> Option<&[i64]> {
+        self.entries.get(name).map(|entry| entry.shape.as_slice())
+    }
+}
+
+fn element_size(dtype: &str) -> Option<u64> {
+    Some(match dtype {
+        "F64" | "I64" | "U64" => 8,
+        "F32" | "I32" | "U32" => 4,
+        "F16" | "BF16" | "I16" | "U16" => 2,
+        "F8_E4M3" | "F8_E5M2" | "I8" | "U8" | "BOOL" => 1,
+        _ => return None,
+    })
+}
+
+/// Writes tensors as 32-bit floats, in the order given; the file appears as a whole or not at all.
+pub(crate) fn write(path: &Path, tensors: &[(String, Tensor)]) -> Result<()> {
+    let mut header = serde_json::Map::new();
+    header.insert("__metadata__".into(), serde_json::json!({"format": "pt"}));
+    let mut end = 0;
+    for (name, tensor) in tensors {
+        let begin = end;
+        end += 4 * tensor.numel() as u64;
+        let entry = serde_json::json!({
+            "dtype": "F32", "shape": tensor.size(), "data_offsets": [begin, end],
+        });
+        header.insert(name.clone(), entry);
+    }
+    let mut header = serde_json::Value::Object(header).to_string().into_bytes();
+    // The numbers start at a multiple of 8 bytes.
+    header.resize(header.len().next_multiple_of(8), b' ');
+    let mut buffer: Vec<f32> = Vec::new();
+    let mut failed = None;
+    let written = write_atomic(path, |writer| {
+        writer.write_all(&(header.len() as u64).to_le_bytes())?;
+        writer.write_all(&header)?;
+        for (_, tensor) in tensors {
+            if let Err(error) = copy_out(tensor, &mut buffer) {
+                failed = Some(error);
+                return Err(std::io::Error::other("a tensor could not be read"));
+            }
+            write_numbers(writer, &buffer)?;
+        }
+        Ok(())
+    });
+    match failed {
+        Some(error) => Err(error.into()),
+        None => Ok(written?),
+    }
+}
+
+fn copy_out(tensor: &Tensor, buffer: &mut Vec<f32>) -> std::result::Result<(), tch::TchError> {
+    let tensor = no_grad(|| tensor.f_to_kind(Kind::Float)?.f_to_device(tch::Device::Cpu))?;
+    buffer.resize(tensor.numel(), 0.0);
+    tensor.f_copy_data(buffer, tensor.numel())
+}
+
+fn write_numbers(writer: &mut dyn Write, numbers: &[f32]) -> std::io::Result<()> {
+    let mut bytes = [0; 1 << 14];
+    for chunk in numbers.chunks(bytes.len() / 4) {
+        for (place, number) in bytes.chunks_exact_mut(4).zip(chunk) {
+            place.copy_from_slice(&number.to_le_bytes());
+        }
+        writer.write_all(&bytes[..4 * chunk.len()])?;
+    }
+    Ok(())
+}
