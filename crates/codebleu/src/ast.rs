@@ -1,0 +1,221 @@
+//! A syntax tree as one flat array, read off the parser's tree in a single walk.
+
+use std::ops::Range;
+use std::sync::OnceLock;
+
+use code_syntax::{Language, SyntaxError};
+use tree_sitter::Tree;
+
+use crate::dataflow::rules::{self, Declaration, ForEachShape, Part, Role, Rules};
+
+/// The kind of nodes that the parser could not place.
+pub(crate) const ERROR: u16 = u16::MAX;
+
+/// What the scores ask about a grammar, by number of node kind.
+#[derive(Debug)]
+pub(crate) struct Grammar {
+    kinds: Vec<Kind>,
+    error: Kind,
+    pub(crate) fields: Fields,
+    pub(crate) rules: &'static Rules,
+}
+
+/// What the scores ask about one kind of node.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kind {
+    pub(crate) name: &'static str,
+    /// The smallest number of a kind of this name.
+    pub(crate) label: u16,
+    pub(crate) role: Role,
+    pub(crate) part: Part,
+    /// A comment of any sort.
+    pub(crate) is_comment: bool,
+    /// The kind is called `comment` and nothing else.
+    pub(crate) is_plain_comment: bool,
+    /// A literal that the dataflow takes for one token although it has parts.
+    pub(crate) is_whole: bool,
+    pub(crate) is_comma: bool,
+    pub(crate) is_identifier: bool,
+    pub(crate) is_block: bool,
+    /// The kind's name holds `else`.
+    pub(crate) names_else: bool,
+}
+
+/// The numbers of the fields that the dataflow asks for; 0 where the grammar has none.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Fields {
+    /// Of a declaration.
+    pub(crate) name: u16,
+    pub(crate) value: u16,
+    /// Of an assignment.
+    pub(crate) left: u16,
+    pub(crate) right: u16,
+    /// Of a for-each loop: what is bound, and what is run over.
+    pub(crate) bound: u16,
+    pub(crate) source: u16,
+    pub(crate) body: u16,
+    /// Of the head of a Go loop.
+    pub(crate) update: u16,
+}
+
+impl Grammar {
+    /// The table of a language, made once.
+    pub(crate) fn of(language: Language) -> Result<&'static Grammar, SyntaxError> {
+        static GRAMMARS: [OnceLock<Grammar>; Language::ALL.len()] =
+            [const { OnceLock::new() }; Language::ALL.len()];
+        let cell = &GRAMMARS[language as usize];
+        if let Some(grammar) = cell.get() {
+            return Ok(grammar);
+        }
+        let grammar = Grammar::new(language, &language.grammar()?);
+        Ok(cell.get_or_init(|| grammar))
+    }
+
+    fn new(language: Language, grammar: &tree_sitter::Language) -> Grammar {
+        let mut labels = rustc_hash::FxHashMap::default();
+        let mut kind = |name: &'static str, number: u16| Kind {
+            name,
+            label: *labels.entry(name).or_insert(number),
+            role: rules::role(language, name),
+            part: rules::part(language, name),
+            is_comment: language.is_comment_kind(name),
+            is_plain_comment: name == "comment",
+            is_whole: matches!(name, "string_literal" | "string" | "character_literal"),
+            is_comma: name == ",",
+            is_identifier: name == "identifier",
+            is_block: name == "block",
+            names_else: name.contains("else"),
+        };
+        let kinds = (0..grammar.node_kind_count() as u16)
+            .map(|number| kind(grammar.node_kind_for_id(number).unwrap_or(""), number))
+            .collect();
+        let field = |name: &str| grammar.field_id_for_name(name).map_or(0, std::num::NonZero::get);
+        let rules = rules::of(language);
+        let (bound, source) = match rules.for_each_shape {
+            ForEachShape::Fields(bound, source) => (bound, source),
+            ForEachShape::Children(_) => ("", ""),
+        };
+        Grammar {
+            kinds,
+            error: kind("ERROR", ERROR),
+            fields: Fields {
+                name: field("name"),
+                value: match rules.declaration {
+                    Declaration::NameDefault => field("default_value"),
+                    _ => field("value"),
+                },
+                left: field("left"),
+                right: field("right"),
+                bound: field(bound),
+                source: field(source),
+                body: field("body"),
+                update: field("update"),
+            },
+            rules,
+        }
+    }
+
+    pub(crate) fn kind(&self, number: u16) -> &Kind {
+        self.kinds.get(usize::from(number)).unwrap_or(&self.error)
+    }
+}
+
+/// One node; its descendants follow it in the array.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Node {
+    pub(crate) kind: u16,
+    /// The field it fills in its parent, or 0.
+    pub(crate) field: u16,
+    pub(crate) named: bool,
+    pub(crate) missing: bool,
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+    /// One past the last descendant.
+    pub(crate) after: u32,
+}
+
+/// A tree in preorder.
+#[derive(Debug)]
+pub(crate) struct Ast {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) grammar: &'static Grammar,
+    /// The tree holds ERROR or MISSING nodes.
+    pub(crate) has_error: bool,
+}
+
+impl Ast {
+    pub(crate) fn new(language: Language, tree: &Tree) -> Result<Ast, SyntaxError> {
+        let grammar = Grammar::of(language)?;
+        let mut cursor = tree.walk();
+        let has_error = tree.root_node().has_error();
+        let mut nodes: Vec<Node> = Vec::with_capacity(cursor.node().descendant_count());
+        let mut open: Vec<usize> = Vec::new();
+        'walk: loop {
+            let node = cursor.node();
+            let index = nodes.len();
+            nodes.push(Node {
+                kind: node.kind_id(),
+                field: cursor.field_id().map_or(0, std::num::NonZero::get),
+                named: node.is_named(),
+                missing: has_error && node.is_missing(),
+                start: node.start_byte() as u32,
+                end: node.end_byte() as u32,
+                after: (index + 1) as u32,
+            });
+            if cursor.goto_first_child() {
+                open.push(index);
+                continue;
+            }
+            while !cursor.goto_next_sibling() {
+                let Some(parent) = open.pop() else { break 'walk };
+                nodes[parent].after = nodes.len() as u32;
+                cursor.goto_parent();
+            }
+        }
+        Ok(Ast { nodes, grammar, has_error })
+    }
+
+    pub(crate) fn kind(&self, node: u32) -> &'static Kind {
+        self.grammar.kind(self.nodes[node as usize].kind)
+    }
+
+    pub(crate) fn is_leaf(&self, node: u32) -> bool {
+        self.nodes[node as usize].after == node + 1
+    }
+
+    pub(crate) fn subtree(&self, node: u32) -> Range<u32> {
+        node..self.nodes[node as usize].after
+    }
+
+    pub(crate) fn children(&self, node: u32) -> Children<'_> {
+        Children { ast: self, next: node + 1, after: self.nodes[node as usize].after }
+    }
+
+    /// The first child in this field.
+    pub(crate) fn field(&self, node: u32, field: u16) -> Option<u32> {
+        if field == 0 {
+            return None;
+        }
+        self.children(node).find(|&child| self.nodes[child as usize].field == field)
+    }
+}
+
+/// The children of a node, in order.
+#[derive(Debug, Clone)]
+pub(crate) struct Children<'a> {
+    ast: &'a Ast,
+    next: u32,
+    after: u32,
+}
+
+impl Iterator for Children<'_> {
+    type Item = u32;
+
+    fn next(&mut self) -> Option<u32> {
+        (self.next < self.after).then(|| {
+            let child = self.next;
+            self.next = self.ast.nodes[child as usize].after;
+            child
+        })
+    }
+}

@@ -1,0 +1,57 @@
+//! What can go wrong.
+
+use code_syntax::{Language, SyntaxError};
+
+use crate::Variant;
+use crate::ted::TedError;
+
+/// What can go wrong in this crate.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CodebleuError {
+    /// The text cannot be parsed at all: no grammar in this build, or too long.
+    #[error(transparent)]
+    Syntax(#[from] SyntaxError),
+    /// The trees are too large for an exact edit distance within the memory bound.
+    #[error(transparent)]
+    Ted(#[from] TedError),
+    /// A variant that follows a reference program which does not know the language.
+    #[error("the reference program behind variant `{variant}` does not know {language}")]
+    UnsupportedLanguage {
+        /// The language asked for.
+        language: Language,
+        /// The variant asked for.
+        variant: Variant,
+    },
+    /// A hypothesis without anything to compare it with.
+    #[error("a hypothesis needs at least one reference, got none")]
+    NoReference,
+    /// A corpus of no pairs has no score.
+    #[error("a corpus of no pairs has no score")]
+    EmptyCorpus,
+    /// A pair of a corpus that cannot be scored.
+    #[error("pair {index} (from 0): {source}")]
+    Pair {
+        /// Its place in the corpus, from 0.
+        index: usize,
+        /// Why not.
+        source: Box<CodebleuError>,
+    },
+    /// Weights that are negative, not finite, or all zero.
+    #[error("weights must be finite, not negative and not all zero, got {0:?}")]
+    Weights([f64; 4]),
+    /// A text whose dataflow has more edges than fit in memory.
+    #[error("the dataflow has more than {limit} edges before merging")]
+    TooManyEdges {
+        /// The bound.
+        limit: usize,
+    },
+    /// Counts taken under different variants or options were put together.
+    #[error("counts of variant `{left}` do not add up with counts of variant `{right}`")]
+    Mixed {
+        /// The variant of the sum.
+        left: Variant,
+        /// The variant of what was to be added.
+        right: Variant,
+    },
+}

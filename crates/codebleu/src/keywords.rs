@@ -1,0 +1,108 @@
+//! BLEU in which keywords weigh five times as much as other tokens.
+//!
+//! Only single tokens are weighted; longer n-grams count alike, as in the CodeBLEU programs. Those
+//! divide by the n-grams of the *references* ([`Side::Recall`], summed over all references);
+//! CodeBLEU's definition divides by those of the *hypothesis* ([`Side::Precision`]).
+
+use std::ops::AddAssign;
+
+use serde::{Deserialize, Serialize};
+
+use crate::bleu::{brevity_penalty, geometric_mean};
+use crate::ngrams::{ORDERS, number_of};
+
+/// What a keyword counts, in fifths.
+pub const KEYWORD: u64 = 5;
+/// What any other token counts, in fifths.
+pub const OTHER: u64 = 1;
+
+/// Which side the matches are divided by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// By the n-grams of the hypothesis; of several references the one with most of an n-gram
+    /// counts.
+    Precision,
+    /// By the n-grams of the references, all references added up.
+    Recall,
+}
+
+/// The counts behind a keyword-weighted score, of one hypothesis or of a corpus.
+///
+/// The first order is in fifths ([`KEYWORD`], [`OTHER`]), which keeps sums exact whatever their
+/// order; the others are plain counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeywordCounts {
+    /// n-grams found on both sides.
+    pub matches: [u64; ORDERS],
+    /// n-grams to be found, at least one whole for each hypothesis and reference.
+    pub totals: [u64; ORDERS],
+    /// Tokens of the hypothesis.
+    pub hypothesis_length: u64,
+    /// Tokens of the reference closest in length.
+    pub reference_length: u64,
+}
+
+impl KeywordCounts {
+    /// Everything but the first order and the matches; `sequences[0]` is the hypothesis.
+    pub(crate) fn lengths(side: Side, sequences: &[&[u32]], reference_length: u64) -> Self {
+        let sides = match side {
+            Side::Precision => &sequences[..1],
+            Side::Recall => &sequences[1..],
+        };
+        let total = |order| sides.iter().map(|side| number_of(side.len(), order).max(1)).sum();
+        KeywordCounts {
+            matches: [0; ORDERS],
+            totals: std::array::from_fn(|order| if order == 0 { 0 } else { total(order) }),
+            hypothesis_length: sequences[0].len() as u64,
+            reference_length,
+        }
+    }
+
+    /// One distinct n-gram: how often the hypothesis and each reference have it.
+    pub(crate) fn add_ngram(&mut self, side: Side, order: usize, keyword: bool, found: &[u32]) {
+        let weight = match (order, keyword) {
+            (0, true) => KEYWORD,
+            _ => OTHER,
+        };
+        let matched: u64 = match side {
+            Side::Precision => u64::from(found[0].min(*found[1..].iter().max().unwrap_or(&0))),
+            Side::Recall => found[1..].iter().map(|&count| u64::from(count.min(found[0]))).sum(),
+        };
+        self.matches[order] += weight * matched;
+    }
+
+    /// Adds the weight of all tokens of one side to the first order.
+    pub(crate) fn add_weight(&mut self, side: Side, fifths: u64) {
+        // The reference program counts at least 1 whole, so that fewer than five plain tokens never
+        // match in full; for the precision that would only be a fault.
+        self.totals[0] += match side {
+            Side::Recall => fifths.max(KEYWORD),
+            Side::Precision if fifths == 0 => KEYWORD,
+            Side::Precision => fifths,
+        };
+    }
+
+    /// The score, from 0 to 1, with 0.1 matches instead of none.
+    pub fn score(&self) -> f64 {
+        if self.matches[0] == 0 {
+            return 0.0;
+        }
+        let shares: [f64; ORDERS] = std::array::from_fn(|order| {
+            let matched = if self.matches[order] == 0 { 0.1 } else { self.matches[order] as f64 };
+            matched / self.totals[order] as f64
+        });
+        brevity_penalty(self.hypothesis_length, self.reference_length) * geometric_mean(&shares)
+    }
+}
+
+impl AddAssign for KeywordCounts {
+    fn add_assign(&mut self, other: KeywordCounts) {
+        for order in 0..ORDERS {
+            self.matches[order] += other.matches[order];
+            self.totals[order] += other.totals[order];
+        }
+        self.hypothesis_length += other.hypothesis_length;
+        self.reference_length += other.reference_length;
+    }
+}
