@@ -87,7 +87,7 @@ impl Filters {
         }
         if !self.keep_uninformative {
             let visible = query.chars().filter(|c| !c.is_whitespace()).count();
-            if letters * 10 < visible * 6 || has_markup(query) {
+            if letters * 10 < visible * 6 || has_markup(query) || is_formula(query) {
                 return Some(Reason::NotProse);
             }
             if is_uninformative(query) {
@@ -232,6 +232,12 @@ fn has_markup(query: &str) -> bool {
     ["http://", "https://", "<img", "<a ", "{{", "}}", "~~~", "====", "----"]
         .iter()
         .any(|mark| query.contains(mark))
+}
+
+/// A grammar rule or an assignment: `name = …`, `name ::= …`.
+fn is_formula(query: &str) -> bool {
+    let second = query.split_whitespace().nth(1);
+    matches!(second, Some("=" | "::=" | ":=" | "==" | "->" | "=>"))
 }
 
 /// Queries that lean on something the reader does not see.

@@ -1,22 +1,77 @@
-//! Problems from the world.
+//! Problems from the world, as a corpus to teach and to train on.
+//!
+//! [`Corpus::build`] is the way through: a [`Source`] is read and [filtered](Filters), duplicates
+//! go ([`dedup`]), the rest is divided so that no file or repository is on two sides ([`split()`]),
+//! training problems close to held-out texts go ([`mod@decontaminate`]), and everything is counted
+//! ([`Statistics`]), what was left out by [`Reason`].
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`mod@mine`] | (documentation, function) pairs from a source tree, by tree-sitter |
+//! | [`records`] | CodeSearchNet files; JSONL files with fields of any name |
+//! | [`query`] | documentation to query: the first paragraph, as plain prose |
+//! | [`filters`] | which pairs are worth keeping |
+//! | [`dedup`], [`mod@split`], [`mod@decontaminate`], [`statistics`] | the steps after reading |
+//!
+//! ```
+//! use code_corpus::{Corpus, Options, Source};
+//! use code_syntax::Language;
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # let root = folder.path().to_owned();
+//! let text = r#"
+//! def mean(values):
+//!     """Return the arithmetic mean of a list.
+//!
+//!     :param values: at least one number
+//!     """
+//!     total = sum(values)  # may be zero
+//!     return total / len(values)
+//! "#;
+//! std::fs::write(root.join("mean.py"), text)?;
+//!
+//! let source = Source::Tree { root, languages: vec![Language::Python] };
+//! let corpus = Corpus::build(&source, &Options::default(), &|_| {})?;
+//! let problem = &corpus.train[0];
+//! assert_eq!(problem.id, "mean.py:mean");
+//! assert_eq!(problem.query, "Return the arithmetic mean of a list.");
+//! assert_eq!(
+//!     problem.reference.as_deref(),
+//!     Some("def mean(values):\n    total = sum(values)\n    return total / len(values)")
+//! );
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Everything runs on all cores (rayon) and gives the same result on any number of them.
 
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+mod corpus;
+pub mod decontaminate;
+pub mod dedup;
 mod dropped;
 mod error;
 pub mod filters;
+mod lines;
 pub mod mine;
 pub mod query;
+pub mod records;
 mod snippets;
 pub mod split;
+pub mod statistics;
 mod strip;
 pub mod tokens;
 
+pub use corpus::{Corpus, Options, Source};
+pub use decontaminate::HeldOut;
+pub use dedup::Dedup;
 pub use dropped::{Dropped, Harvest, Reason};
 pub use error::CorpusError;
 pub use filters::Filters;
+pub use records::Fields;
 pub use split::{Side, Split};
+pub use statistics::Statistics;
 
 /// How far a stage is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

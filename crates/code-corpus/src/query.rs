@@ -17,29 +17,44 @@ use code_syntax::Language;
 /// ```
 pub fn first_paragraph(language: Language, documentation: &str, name: Option<&str>) -> String {
     let text = uncomment(language, documentation);
+    let margin = text
+        .lines()
+        .skip(1)
+        .filter(|line| !line.trim().is_empty())
+        .map(indent)
+        .min()
+        .unwrap_or_default();
     let mut paragraph: Vec<&str> = Vec::new();
+    // Whether the line belongs to something before the prose: a tag, a doctest, a note.
+    let mut aside = false;
     for line in text.lines().flat_map(|line| split_at_breaks(language, line)) {
-        let line = line.trim();
-        let symbols_only = !line.chars().any(char::is_alphanumeric);
-        if symbols_only || ends_prose(line, paragraph.is_empty()) {
-            if paragraph.is_empty() && (symbols_only || is_note(line)) {
-                continue;
-            }
-            if paragraph.is_empty() {
-                // Tags may come first and name the description among them.
-                if let Some(rest) = description_tag(line) {
-                    paragraph.push(rest);
-                }
-                continue;
-            }
+        // A display: an example or a list set off from the prose that announces it.
+        if indent(line) > margin && paragraph.last().is_some_and(|above| above.ends_with(':')) {
             break;
         }
-        let line = match paragraph.is_empty() {
-            true => without_signature(line, name),
-            false => line,
-        };
-        if !line.is_empty() {
+        let line = line.trim();
+        if !line.chars().any(char::is_alphanumeric) {
+            // An empty line, or a rule of symbols.
+            if !paragraph.is_empty() {
+                break;
+            }
+            aside = false;
+        } else if !paragraph.is_empty() {
+            if ends_prose(line, false) {
+                break;
+            }
             paragraph.push(line);
+        } else if let Some(prose) = description_tag(line) {
+            paragraph.push(prose);
+        } else if is_section(line) {
+            break;
+        } else if ends_prose(line, true) {
+            aside = true;
+        } else if !aside {
+            let prose = without_signature(line, name);
+            if !prose.is_empty() {
+                paragraph.push(prose);
+            }
         }
     }
     plain(language, &paragraph.join(" "))
@@ -74,6 +89,10 @@ pub fn uncomment(language: Language, comment: &str) -> String {
         }));
     }
     comment.to_owned()
+}
+
+fn indent(line: &str) -> usize {
+    line.len() - line.trim_start().len()
 }
 
 fn join_lines<'a>(lines: impl Iterator<Item = &'a str>) -> String {
@@ -138,7 +157,6 @@ fn split_at_breaks(language: Language, line: &str) -> Vec<&str> {
 /// Whether prose stops before this line.
 fn ends_prose(line: &str, at_start: bool) -> bool {
     let first = line.split_whitespace().next().unwrap_or("");
-    let lower = line.to_ascii_lowercase();
     let tag = (first.starts_with('@') || first.starts_with('\\'))
         && first.len() > 1
         && first[1..].starts_with(|c: char| c.is_ascii_alphabetic());
@@ -148,14 +166,11 @@ fn ends_prose(line: &str, at_start: bool) -> bool {
             let name = line[1..1 + at].split_whitespace().next().unwrap_or("");
             FIELDS.contains(&name.to_ascii_lowercase().as_str())
         });
-    let bullet = matches!(first, "-" | "*" | "+" | "•" | "--" | "o")
+    let bullet = matches!(first, "-" | "*" | "+" | "•" | "o")
         || (first.ends_with(['.', ')']) && first.len() <= 3 && {
             let digits = first.trim_matches(['.', ')', '(']);
             !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
         });
-    let heading = SECTIONS.iter().any(|section| {
-        lower.strip_prefix(section).is_some_and(|rest| rest.starts_with(':') || rest.is_empty())
-    }) && lower.split_whitespace().count() <= 8;
     tag || field
         || line.starts_with(">>>")
         || line.starts_with("...") && !at_start
@@ -165,7 +180,22 @@ fn ends_prose(line: &str, at_start: bool) -> bool {
         || line.starts_with("In [")
         || bullet
         || is_note(line)
-        || heading
+        || is_section(line)
+}
+
+/// Whether this line is the heading of a list of parameters, results and so on. `Returns: the sum`
+/// is prose that happens to start like one.
+fn is_section(line: &str) -> bool {
+    let lower = line.to_ascii_lowercase();
+    SECTIONS.iter().any(|section| {
+        let rest = lower.strip_prefix(section);
+        let rest = rest.and_then(|rest| rest.strip_prefix(':').or(rest.is_empty().then_some("")));
+        let result = section.starts_with("return") || section.starts_with("yield");
+        rest.is_some_and(|rest| match result {
+            true => rest.trim().is_empty(),
+            false => rest.split_whitespace().count() <= 7,
+        })
+    })
 }
 
 /// Field names of reStructuredText and Epydoc lists.
@@ -197,8 +227,10 @@ const FIELDS: [&str; 24] = [
 ];
 
 /// Headings after which no summary follows.
-const SECTIONS: [&str; 33] = [
+const SECTIONS: [&str; 35] = [
     "args",
+    "arg",
+    "argument",
     "arguments",
     "parameters",
     "params",
@@ -326,8 +358,7 @@ fn plain(language: Language, text: &str) -> String {
         Language::Python => epydoc(&text),
         _ => text,
     };
-    let words: Vec<&str> =
-        text.split_whitespace().map(unmarked).filter(|w| !w.is_empty()).collect();
+    let words: Vec<String> = text.split_whitespace().map(unmarked).collect();
     words.join(" ")
 }
 
@@ -526,21 +557,19 @@ fn epydoc(text: &str) -> String {
     out
 }
 
-/// A word without the marks of emphasis (`*word*`, `+word+`, `_word_`) around it.
-fn unmarked(word: &str) -> &str {
+/// A word without the marks of emphasis (`*word*`, `+word+`, `_word_`) around it; punctuation
+/// after them stays.
+fn unmarked(word: &str) -> String {
     for mark in ["**", "*", "+", "_"] {
         let Some(inside) = word.strip_prefix(mark) else { continue };
-        let Some(end) = inside.rfind(mark) else { continue };
-        let (content, tail) = (&inside[..end], &inside[end + mark.len()..]);
-        if content.starts_with(char::is_alphanumeric)
-            && content.ends_with(char::is_alphanumeric)
-            && !content.contains(mark)
-            && tail.is_empty()
-        {
-            return content;
+        let Some((content, tail)) = inside.split_once(mark) else { continue };
+        let inner =
+            content.starts_with(char::is_alphanumeric) && content.ends_with(char::is_alphanumeric);
+        if inner && !tail.starts_with(char::is_alphanumeric) && !tail.contains(mark) {
+            return format!("{content}{tail}");
         }
     }
-    word
+    word.to_owned()
 }
 
 #[cfg(test)]
@@ -571,7 +600,10 @@ mod tests {
         check(Language::Python, "Add numbers.\nArgs:\n  a: one", "f", "Add numbers.");
         check(Language::Python, "Do these things:\n - one\n - two", "f", "Do these things:");
         check(Language::Python, ">>> f(1)\n2", "f", "");
-        check(Language::Php, "@param int $a\n@return int", "f", "");
+        check(Language::Php, "@param int $a\n   the first\n@return int", "f", "");
+        check(Language::Python, "Args:\n  a: the first\n\nMore.", "f", "");
+        check(Language::Python, "Returns: the sum of all.", "f", "Returns: the sum of all.");
+        check(Language::Python, "x\nForms:\n   a/b\n   c", "f", "x Forms:");
         check(
             Language::JavaScript,
             "/**\n * @method f\n * @description Adds up.\n */",

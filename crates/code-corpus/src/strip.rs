@@ -10,16 +10,30 @@ use tree_sitter::Node;
 ///
 /// `text` is the text that the node's tree was parsed from. Linear in the size of the node.
 pub(crate) fn strip(language: Language, text: &str, node: Node<'_>) -> String {
+    strip_range(language, text, node, node.byte_range())
+}
+
+/// As [`strip`], for a `range` of the text around which `root` stands, such as a snippet in its
+/// wrapper.
+pub(crate) fn strip_range(
+    language: Language,
+    text: &str,
+    root: Node<'_>,
+    range: Range<usize>,
+) -> String {
     let mut removals: Vec<(Range<usize>, &'static str)> = Vec::new();
-    let first_row = node.start_position().row;
+    let first_row = text[..range.start].bytes().filter(|byte| *byte == b'\n').count();
+    let rows = text[range.clone()].bytes().filter(|byte| *byte == b'\n').count() + 1;
     // Whether a string runs on over the end of the row.
-    let mut runs_on = vec![false; node.end_position().row - first_row + 1];
-    let mut cursor = node.walk();
+    let mut runs_on = vec![false; rows];
+    let mut cursor = root.walk();
     'walk: loop {
         let here = cursor.node();
         let kind = here.kind();
-        let mut descend = true;
-        if language.is_comment_kind(kind) {
+        let mut descend = here.end_byte() > range.start && here.start_byte() < range.end;
+        if here.start_byte() < range.start || here.end_byte() > range.end {
+            // A wrapper, or part of one.
+        } else if language.is_comment_kind(kind) {
             removals.push((here.byte_range(), ""));
             descend = false;
         } else if holds_text(kind) {
@@ -41,9 +55,9 @@ pub(crate) fn strip(language: Language, text: &str, node: Node<'_>) -> String {
         }
     }
     removals.sort_by_key(|(range, _)| range.start);
-    let mut lines = remove(text, node, &removals);
-    let base = base_indent(language, text, node, &lines);
-    let mut out = String::with_capacity(node.byte_range().len());
+    let mut lines = remove(text, range.clone(), first_row, &removals);
+    let base = base_indent(language, text, range.start, &lines);
+    let mut out = String::with_capacity(range.len());
     let mut skip_blank = false;
     for (index, line) in lines.iter_mut().enumerate() {
         let inside = line.row > first_row && runs_on[line.row - 1 - first_row];
@@ -132,13 +146,17 @@ struct Line {
     touched: bool,
 }
 
-fn remove(text: &str, node: Node<'_>, removals: &[(Range<usize>, &'static str)]) -> Vec<Line> {
-    let first_row = node.start_position().row;
+fn remove(
+    text: &str,
+    whole: Range<usize>,
+    first_row: usize,
+    removals: &[(Range<usize>, &'static str)],
+) -> Vec<Line> {
     let new_line = |row| Line { text: String::new(), row, last_row: row, touched: false };
     let mut lines = Vec::new();
     let mut line = new_line(first_row);
     let mut row = first_row;
-    let mut at = node.start_byte();
+    let mut at = whole.start;
     let mut copy = |from: usize, to: usize, row: &mut usize, line: &mut Line| {
         for (index, piece) in text[from..to].split('\n').enumerate() {
             if index > 0 {
@@ -170,16 +188,16 @@ fn remove(text: &str, node: Node<'_>, removals: &[(Range<usize>, &'static str)])
             _ => {}
         }
     }
-    copy(at, node.end_byte().max(at), &mut row, &mut line);
+    copy(at, whole.end.max(at), &mut row, &mut line);
     lines.push(line);
     lines
 }
 
-/// The white space that every line but the first gives up: that of the line on which the node
+/// The white space that every line but the first gives up: that of the line on which the code
 /// starts or, for a snippet cut out without it, that of the closing line.
-fn base_indent(language: Language, text: &str, node: Node<'_>, lines: &[Line]) -> String {
-    let line_start = text[..node.start_byte()].rfind('\n').map_or(0, |at| at + 1);
-    let before = &text[line_start..node.start_byte()];
+fn base_indent(language: Language, text: &str, start: usize, lines: &[Line]) -> String {
+    let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
+    let before = &text[line_start..start];
     let indent = &before[..before.len() - before.trim_start().len()];
     if !indent.is_empty() || language == Language::Python {
         return indent.to_owned();

@@ -1,0 +1,92 @@
+//! The lines of a JSONL file, compressed or not, in batches that can be read in parallel.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use distill_core::jsonl::BadLine;
+use flate2::read::MultiGzDecoder;
+
+use crate::CorpusError;
+
+/// Longest line that is read; a longer one is a bad line.
+const MAX_LINE: usize = 64 << 20;
+
+/// A line and its number, from 1; or why it cannot be read.
+pub(crate) type Line = (usize, Result<Vec<u8>, String>);
+
+/// The lines of a file. What is compressed is told by the first bytes, not by the name.
+pub(crate) struct Lines {
+    path: PathBuf,
+    reader: Box<dyn BufRead>,
+    number: usize,
+}
+
+impl Lines {
+    pub(crate) fn open(path: &Path) -> Result<Lines, CorpusError> {
+        let failed = |source| CorpusError::Io { path: path.to_owned(), source };
+        let mut file = BufReader::with_capacity(1 << 16, File::open(path).map_err(failed)?);
+        let compressed = file.fill_buf().map_err(failed)?.starts_with(&[0x1f, 0x8b]);
+        let reader: Box<dyn BufRead> = match compressed {
+            true => Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(file))),
+            false => Box::new(file),
+        };
+        Ok(Lines { path: path.to_owned(), reader, number: 0 })
+    }
+
+    /// Up to `count` further lines that are not empty; none at the end of the file.
+    pub(crate) fn batch(&mut self, count: usize) -> Result<Vec<Line>, CorpusError> {
+        let mut batch = Vec::new();
+        while batch.len() < count {
+            let line = self.line().map_err(|source| CorpusError::Io {
+                path: self.path.clone(),
+                source: io::Error::new(
+                    source.kind(),
+                    format!("after line {}: {source}", self.number),
+                ),
+            })?;
+            let Some(line) = line else { break };
+            self.number += 1;
+            if !line.as_ref().is_ok_and(|line| line.iter().all(u8::is_ascii_whitespace)) {
+                batch.push((self.number, line));
+            }
+        }
+        Ok(batch)
+    }
+
+    fn line(&mut self) -> io::Result<Option<Result<Vec<u8>, String>>> {
+        let mut line = Vec::new();
+        let limit = MAX_LINE as u64 + 1;
+        if self.reader.by_ref().take(limit).read_until(b'\n', &mut line)? == 0 {
+            return Ok(None);
+        }
+        if line.len() > MAX_LINE && line.last() != Some(&b'\n') {
+            self.skip_line()?;
+            return Ok(Some(Err(format!("longer than {MAX_LINE} bytes"))));
+        }
+        if self.number == 0 && line.starts_with("\u{feff}".as_bytes()) {
+            line.drain(..3);
+        }
+        Ok(Some(Ok(line)))
+    }
+
+    fn skip_line(&mut self) -> io::Result<()> {
+        loop {
+            let buffer = self.reader.fill_buf()?;
+            let end = buffer.iter().position(|byte| *byte == b'\n');
+            let (length, last) = match end {
+                Some(at) => (at + 1, true),
+                None => (buffer.len(), buffer.is_empty()),
+            };
+            self.reader.consume(length);
+            if last {
+                return Ok(());
+            }
+        }
+    }
+
+    /// A bad line of this file.
+    pub(crate) fn bad(&self, line: usize, reason: String) -> BadLine {
+        BadLine { path: self.path.clone(), line, reason }
+    }
+}
