@@ -6,6 +6,7 @@ use distill_core::{Mode, Pseudocode};
 
 use super::chart::{self, Axis, Series};
 use super::data::{Curve, ReportData, Sample, SampleAnswer};
+use super::lines;
 use super::tables::{self, Cell, Table};
 use super::words::{self, LossOf};
 
@@ -230,7 +231,11 @@ impl Page {
         }
         let arms = words::arms(data);
         self.open("samples", "Sample answers");
-        self.paragraph("", "The first answer of each student beside the reference.");
+        self.paragraph(
+            "",
+            "The first answer of each student beside the reference. Tinted lines stand in the \
+             reference too, in the same order.",
+        );
         for (at, sample) in data.samples.iter().enumerate() {
             self.body += &self::sample(sample, at + 1, &arms);
         }
@@ -258,11 +263,34 @@ impl Page {
 
 /// Text as it is, in a box that scrolls and that the keyboard reaches.
 fn code(text: &str, label: &str) -> String {
+    code_box(&Text(text), label)
+}
+
+/// As [`code`], the lines that also stand in the reference tinted.
+fn answer_code(program: &str, reference: &str, label: &str) -> String {
+    // Before it is split, since a line break may be two characters.
+    let shown = words::visible(program.trim_end_matches('\n'));
+    let common = lines::in_common(&words::visible(reference), &shown);
+    let lines: Vec<String> = shown
+        .lines()
+        .zip(common)
+        .map(|(line, is_common)| {
+            let (indent, line) = line.split_at(line.len() - line.trim_start().len());
+            match is_common {
+                true => format!("{indent}<span class=\"same\">{}</span>", Text(line)),
+                false => format!("{indent}{}", Text(line)),
+            }
+        })
+        .collect();
+    code_box(&lines.join("\n"), label)
+}
+
+fn code_box(html: &dyn fmt::Display, label: &str) -> String {
     // The line break after <pre> is not part of its text.
     format!(
         "<pre tabindex=\"0\" role=\"region\" aria-label=\"{}\">\n<code>{}</code></pre>\n",
         Text(label),
-        Text(text)
+        html
     )
 }
 
@@ -457,10 +485,9 @@ fn sample(sample: &Sample, number: usize, arms: &[&str]) -> String {
     );
     html += &column(
         "<h4>Reference</h4>\n<p class=\"verdict\">from the corpus</p>",
-        &sample.reference,
+        &code(sample.reference.trim_end_matches('\n'), "Code of the reference"),
         &sample.pseudocode,
         "No pseudocode by the teacher.",
-        "Code of the reference",
     );
     for answer in &sample.answers {
         let arm = arms.iter().position(|arm| *arm == answer.arm);
@@ -469,8 +496,8 @@ fn sample(sample: &Sample, number: usize, arms: &[&str]) -> String {
             _ => "No pseudocode was asked for.",
         };
         let label = format!("Code of {}", answer.arm);
-        let heading = answer_heading(answer, arm);
-        html += &column(&heading, &answer.code, &answer.pseudocode, unasked, &label);
+        let code = answer_code(&answer.code, &sample.reference, &label);
+        html += &column(&answer_heading(answer, arm), &code, &answer.pseudocode, unasked);
     }
     html += "</div>\n</article>\n";
     html
@@ -496,9 +523,8 @@ fn answer_heading(answer: &SampleAnswer, arm: Option<usize>) -> String {
 }
 
 /// One answer: heading, code, pseudocode; the grid lines them up with their neighbours.
-fn column(heading: &str, program: &str, plan: &Pseudocode, unasked: &str, label: &str) -> String {
-    let mut html = format!("<div class=\"answer\">\n<div>{heading}</div>\n");
-    html += &code(program.trim_end_matches('\n'), label);
+fn column(heading: &str, code: &str, plan: &Pseudocode, unasked: &str) -> String {
+    let mut html = format!("<div class=\"answer\">\n<div>{heading}</div>\n{code}");
     if plan.is_empty() {
         html += &format!("<p class=\"none\">{unasked}</p>\n</div>\n");
         return html;

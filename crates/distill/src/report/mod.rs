@@ -10,11 +10,13 @@
 //! | `data` | what a report says |
 //! | `words` | how numbers are written, and the sentences that they bear out |
 //! | `tables` | the tables |
+//! | `lines` | which lines of an answer stand in its reference |
 //! | `markdown`, `html` | the renderings; `chart` draws the curves, `style.css` dresses the page |
 
 mod chart;
 mod data;
 mod html;
+mod lines;
 mod markdown;
 mod tables;
 #[cfg(test)]

@@ -288,6 +288,14 @@ fn both_show_the_same_tables() {
 }
 
 #[test]
+fn lines_in_common_with_the_reference_are_tinted() {
+    let page = html(&fixture());
+    let tinted = "<span class=\"same\">def total(xs):</span>\n    return sum(x)</code>";
+    assert_eq!(page.matches(tinted).count(), 2);
+    assert_eq!(page.matches("class=\"same\"").count(), 2);
+}
+
+#[test]
 fn a_report_reads_back_from_json() {
     let mut data = fixture();
     let json = serde_json::to_string(&data).unwrap();
