@@ -124,7 +124,7 @@ impl English {
                 match value {
                     None => self.step("return"),
                     Some(value) => {
-                        let text = format!("return {}", self.top(value));
+                        let text = format!("return {}", self.values(value));
                         self.step(text);
                         self.closures(value);
                     }
@@ -134,7 +134,7 @@ impl English {
                 match value {
                     None => self.step("yield"),
                     Some(value) => {
-                        let text = format!("yield {}", self.top(value));
+                        let text = format!("yield {}", self.values(value));
                         self.step(text);
                         self.closures(value);
                     }
@@ -150,6 +150,16 @@ impl English {
                 let range = self.range(from, to, *inclusive, step);
                 let heading = format!("for each {} {range}:", self.tight(variable, Of));
                 self.under(heading, body);
+            }
+            Stmt::Loop { condition, after, body } => {
+                let mut heading = match condition {
+                    Some(condition) => format!("while {}", self.condition(condition, true)),
+                    None => "repeat forever".to_owned(),
+                };
+                if !after.is_empty() {
+                    heading += &format!(", and {} after each iteration", self.inline(after));
+                }
+                self.under(heading + ":", body);
             }
             Stmt::With { resources, body } => {
                 let opened: Vec<String> = resources
@@ -172,6 +182,15 @@ impl English {
             }
             Stmt::Block(body) => self.block(body),
         }
+    }
+
+    /// Statements in one line.
+    fn inline(&mut self, statements: &[Stmt]) -> String {
+        let steps = std::mem::take(&mut self.steps);
+        self.block(statements);
+        let texts: Vec<String> =
+            std::mem::replace(&mut self.steps, steps).into_iter().map(|step| step.text).collect();
+        join(&texts, "and")
     }
 
     fn function_heading(&mut self, function: &Function) -> String {
@@ -496,6 +515,12 @@ impl English {
                     }
                     pending.extend(arguments.iter().rev());
                 }
+                Expr::Below { parts, body, .. } => {
+                    self.depth += 1;
+                    self.block(body);
+                    self.depth -= 1;
+                    pending.extend(parts.iter().rev());
+                }
                 expr => pending.extend(expr.children().into_iter().rev()),
             }
         }
@@ -662,6 +687,14 @@ impl English {
         self.phrase(value).0
     }
 
+    /// As [`top`](Self::top), where several values may stand side by side: `return a and b`.
+    fn values(&mut self, value: &Expr) -> String {
+        match value {
+            Expr::Items(Collection::Tuple, items) if items.len() > 1 => self.list(items, "and"),
+            value => self.top(value),
+        }
+    }
+
     /// The phrase of a value, in parentheses where it is looser than `grip`.
     fn tight(&mut self, value: &Expr, grip: Grip) -> String {
         let (text, own) = self.phrase(value);
@@ -800,7 +833,7 @@ impl English {
             }
             Expr::Items(kind, items) => self.items(*kind, items),
             Expr::Entry(key, value) => {
-                (format!("{} for {}", self.tight(value, Infix), self.tight(key, Of)), With)
+                (format!("{} set to {}", self.tight(key, Of), self.tight(value, Of)), Infix)
             }
             Expr::Comprehension { kind, element, clauses } => {
                 self.comprehension(*kind, element, clauses)
@@ -814,11 +847,12 @@ impl English {
                 let name = self.tight(name, Of);
                 (format!("{name} (set to {})", self.top(value)), Of)
             }
+            Expr::Below { template, parts, .. } => (self.fill(template, parts, Of), Of),
             Expr::Await(inner) => {
                 (format!("the awaited {}", strip_the(&self.tight(inner, With))), With)
             }
             Expr::Convert(inner, kind) => {
-                (format!("{} converted to {kind}", self.tight(inner, Of)), Infix)
+                (format!("{} cast to {kind}", self.tight(inner, Of)), Infix)
             }
             Expr::Say(template, parts) => {
                 let grip =
@@ -850,9 +884,7 @@ impl English {
                 number if number >= 0 => ordinal(number.saturating_add(1)).map(str::to_owned),
                 _ => None,
             };
-            if let Some(place) = place
-                && !matches!(base, Expr::Index(..))
-            {
+            if let Some(place) = place {
                 return (format!("the {place} element of {}", self.tight(base, Of)), Of);
             }
         }
@@ -860,7 +892,8 @@ impl English {
         let mut places = vec![at];
         let mut inner = base;
         while let Expr::Index(base, at) = inner {
-            if places.len() == MOST_ITEMS {
+            let said_otherwise = at.integer().is_some() || matches!(**at, Expr::Text { .. });
+            if places.len() == MOST_ITEMS || said_otherwise {
                 break;
             }
             places.push(at);
@@ -949,7 +982,7 @@ impl English {
                         _ => (format!("{text} with {}", self.list(arguments, "and")), With),
                     };
                 }
-                format!("{method} of {}", base)
+                format!("{method} on {base}")
             }
             (None, callee) => self.tight(callee, Of),
         };
@@ -1108,7 +1141,8 @@ impl English {
         }
         let words = self.list(items, "and");
         match kind {
-            Collection::Tuple if items.len() > 1 => (words, With),
+            Collection::Tuple if items.len() == 2 => (format!("the pair of {words}"), With),
+            Collection::Tuple if items.len() > 2 => (format!("the tuple of {words}"), With),
             Collection::Tuple => (format!("the tuple of {words} alone"), With),
             Collection::Dictionary => (format!("the dictionary with {words}"), With),
             Collection::List | Collection::Set | Collection::Values | Collection::Array => {

@@ -211,6 +211,8 @@ pub(crate) enum Expr {
         parameters: Vec<Parameter>,
         body: Vec<Stmt>,
     },
+    /// A value said by a template, whose making is told in steps below.
+    Below { template: &'static str, parts: Vec<Expr>, body: Vec<Stmt> },
     /// `name := value` inside an expression.
     Bind(Box<Expr>, Box<Expr>),
     Await(Box<Expr>),
@@ -309,6 +311,7 @@ impl Expr {
             | Expr::Items(_, items)
             | Expr::Say(_, items)
             | Expr::Test { parts: items, .. }
+            | Expr::Below { parts: items, .. }
             | Expr::Unknown(items) => items.iter().collect(),
             Expr::Closure { .. } => Vec::new(),
         }
@@ -415,6 +418,8 @@ pub(crate) enum Stmt {
         step: Expr,
         body: Vec<Stmt>,
     },
+    /// Repeats `body` and then `after` while `condition` holds, or forever without one.
+    Loop { condition: Option<Expr>, after: Vec<Stmt>, body: Vec<Stmt> },
     /// Opens resources for the steps of `body`.
     With {
         resources: Vec<(Expr, Option<Expr>)>,

@@ -35,6 +35,7 @@
 mod english;
 mod idioms;
 mod ir;
+mod java;
 mod lower;
 mod phrase;
 mod python;
@@ -118,6 +119,7 @@ pub enum VerbaliseError {
 fn rules(language: Language) -> Option<&'static Rules> {
     match language {
         Language::Python => Some(&python::RULES),
+        Language::Java => Some(&java::RULES),
         _ => None,
     }
 }
@@ -145,7 +147,10 @@ pub fn verbalise(language: Language, code: &str) -> Result<Verbalised, Verbalise
         .filter(|node| node.is_named() && !language.is_comment_kind(node.kind()))
         .count();
     let mut lowering = Lowering::new(&snippet.text, language, rules);
-    let statements = flat(lowering.body(root));
+    let mut statements = flat(lowering.body(root));
+    if snippet.offset > 0 {
+        statements = unwrapped(statements);
+    }
     let mut english = English::new(language);
     let pseudocode = english.plan(&statements);
     if pseudocode.is_empty() {
@@ -158,6 +163,19 @@ pub fn verbalise(language: Language, code: &str) -> Result<Verbalised, Verbalise
         shortened: english.shortened,
     };
     Ok(Verbalised { pseudocode, report })
+}
+
+/// The snippet's own statements, without the class or function that was put around it to parse it.
+fn unwrapped(mut statements: Vec<Stmt>) -> Vec<Stmt> {
+    match statements.pop() {
+        Some(Stmt::Class(class)) => class.body,
+        Some(Stmt::Function(function)) => function.body,
+        Some(other) => {
+            statements.push(other);
+            statements
+        }
+        None => statements,
+    }
 }
 
 /// Blocks at the top are no steps of their own.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use code_syntax::Language;
 use tree_sitter::Node;
 
-use crate::ir::{Expr, Stmt};
+use crate::ir::{Cmp, Expr, Op, Parameter, Stmt, Takes};
 
 /// Deepest nesting of statements and expressions together that is followed; what lies deeper is
 /// said by the names in it. Ordinary code stays far below; the bound is what makes recursion safe.
@@ -168,6 +168,99 @@ impl<'a> Lowering<'a> {
         node.child_by_field_name(field).map(|child| self.body(child)).unwrap_or_default()
     }
 
+    /// A row of operators of one class, or of `&&` or `||`, in the nodes of kind `kind` with fields
+    /// `left`, `operator` and `right`. The left side is followed in a loop: rows are long.
+    pub(crate) fn row(&mut self, node: Node, kind: &str) -> Option<Expr> {
+        let sign = self.field_text(node, "operator");
+        let logic = matches!(sign, "&&" | "||" | "and" | "or");
+        let class = Op::from_sign(sign).map(Op::class);
+        if !logic && class.is_none() {
+            return None;
+        }
+        let mut items = Vec::new();
+        let mut at = node;
+        while at.kind() == kind {
+            let inner = self.field_text(at, "operator");
+            let same = if logic {
+                inner == sign
+            } else {
+                Op::from_sign(inner).map(Op::class) == class
+            };
+            // ** reads from the right and makes no row.
+            if !same || sign == "**" && !items.is_empty() {
+                break;
+            }
+            items.push((inner, at.child_by_field_name("right")?));
+            at = at.child_by_field_name("left")?;
+        }
+        let first = self.expr(at);
+        let rest = items.into_iter().rev();
+        if !logic {
+            let rest =
+                rest.filter_map(|(sign, item)| Some((Op::from_sign(sign)?, self.expr(item))));
+            return Some(Expr::Chain(boxed(first), rest.collect()));
+        }
+        let items = std::iter::once(first).chain(rest.map(|(_, item)| self.expr(item))).collect();
+        Some(if matches!(sign, "&&" | "and") { Expr::And(items) } else { Expr::Or(items) })
+    }
+
+    /// Whether a node of the kinds `kinds` below `node` changes one of `names`: one of them is its
+    /// first part. Linear in the size of the tree below; does not recurse.
+    pub(crate) fn assigns(&self, node: Node, names: &[String], kinds: &[&str]) -> bool {
+        let mut cursor = node.walk();
+        loop {
+            let at = cursor.node();
+            if kinds.contains(&at.kind()) {
+                let mut inner = at.walk();
+                let target = at.named_children(&mut inner).next();
+                if target.is_some_and(|target| {
+                    let text = self.text(target);
+                    // A list of targets (Go) is searched by its parts.
+                    names.iter().any(|name| text.split(',').any(|part| part.trim() == name))
+                }) {
+                    return true;
+                }
+            }
+            if !cursor.goto_first_child() {
+                while !cursor.goto_next_sibling() {
+                    if !cursor.goto_parent() {
+                        return false;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The counting loop that starts `name` at `from` while the comparison `condition` holds.
+    /// `None` where the condition is not on `name` or goes the other way than `step`.
+    pub(crate) fn count_loop(
+        &mut self,
+        name: &str,
+        from: Node,
+        condition: Node,
+        step: Expr,
+    ) -> Option<CountLoop> {
+        if self.field_text(condition, "left") != name {
+            return None;
+        }
+        let up = step.integer()? > 0;
+        let inclusive = match Cmp::from_sign(self.field_text(condition, "operator"))? {
+            Cmp::Lt if up => false,
+            Cmp::Le if up => true,
+            Cmp::Gt if !up => false,
+            Cmp::Ge if !up => true,
+            _ => return None,
+        };
+        let to = self.need(condition, "right");
+        let from = self.expr(from);
+        if [&from, &to].into_iter().any(|end| matches!(end, Expr::Number(n) if n.contains('.'))) {
+            return None;
+        }
+        let mut names = vec![name.to_owned()];
+        names.extend(to.path());
+        Some(CountLoop { names, variable: Expr::name(name), from, to, inclusive, step })
+    }
+
     /// The first few different names below a node.
     fn names(&self, node: Node) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
@@ -190,4 +283,32 @@ impl<'a> Lowering<'a> {
         }
         names
     }
+}
+
+/// A counting loop without its body.
+pub(crate) struct CountLoop {
+    /// What the body must not change for the words to be true.
+    pub(crate) names: Vec<String>,
+    variable: Expr,
+    from: Expr,
+    to: Expr,
+    inclusive: bool,
+    step: Expr,
+}
+
+impl CountLoop {
+    pub(crate) fn with(self, body: Vec<Stmt>) -> Stmt {
+        let CountLoop { variable, from, to, inclusive, step, .. } = self;
+        Stmt::Count { variable, from, to, inclusive, step, body }
+    }
+}
+
+/// Shorthand of the rules.
+pub(crate) fn boxed(expr: Expr) -> Box<Expr> {
+    Box::new(expr)
+}
+
+/// A parameter that takes one argument and has no default.
+pub(crate) fn one(name: &str) -> Parameter {
+    Parameter { name: name.to_owned(), takes: Takes::One, default: None }
 }

@@ -5,13 +5,9 @@ use tree_sitter::Node;
 use crate::ir::{
     Branch, Case, Class, Clause, Cmp, Collection, Expr, Function, Op, Parameter, Stmt, Takes,
 };
-use crate::lower::{Lowering, Rules};
+use crate::lower::{Lowering, Rules, boxed};
 
 pub(crate) static RULES: Rules = Rules { expression, statement };
-
-fn boxed(expr: Expr) -> Box<Expr> {
-    Box::new(expr)
-}
 
 fn expression(cx: &mut Lowering, node: Node) -> Option<Expr> {
     Some(match node.kind() {
@@ -34,7 +30,7 @@ fn expression(cx: &mut Lowering, node: Node) -> Option<Expr> {
         | "list_splat_pattern"
         | "parenthesized_list_splat"
         | "splat_pattern"
-        | "splat_type" => match cx.first(node)? {
+        | "splat_type" => match cx.first(node).unwrap_or_else(|| Expr::name("_")) {
             spread @ Expr::Spread(_) => spread,
             inner if cx.text(node).starts_with("**") => Expr::SpreadEntries(boxed(inner)),
             inner => Expr::Spread(boxed(inner)),
@@ -42,7 +38,7 @@ fn expression(cx: &mut Lowering, node: Node) -> Option<Expr> {
         "dictionary_splat" | "dictionary_splat_pattern" => {
             Expr::SpreadEntries(boxed(cx.first(node)?))
         }
-        "binary_operator" => binary(cx, node)?,
+        "binary_operator" => cx.row(node, "binary_operator")?,
         "unary_operator" => {
             let operand = boxed(cx.need(node, "argument"));
             match cx.field_text(node, "operator") {
@@ -52,7 +48,7 @@ fn expression(cx: &mut Lowering, node: Node) -> Option<Expr> {
             }
         }
         "not_operator" => Expr::Not(boxed(cx.need(node, "argument"))),
-        "boolean_operator" => boolean(cx, node),
+        "boolean_operator" => cx.row(node, "boolean_operator")?,
         "comparison_operator" => comparison(cx, node)?,
         "conditional_expression" => {
             let mut parts = cx.exprs(node).into_iter();
@@ -231,41 +227,6 @@ fn call(cx: &mut Lowering, node: Node) -> Expr {
         None => Vec::new(),
     };
     Expr::Call(boxed(callee), arguments)
-}
-
-/// A row of operators of one class, followed down its left side in a loop: rows are long.
-fn binary(cx: &mut Lowering, node: Node) -> Option<Expr> {
-    let class = |node: Node| {
-        let sign = cx.field_text(node, "operator");
-        Op::from_sign(sign).filter(|_| node.kind() == "binary_operator")
-    };
-    let first_op = class(node)?;
-    let mut rest = vec![(first_op, node.child_by_field_name("right")?)];
-    let mut left = node.child_by_field_name("left")?;
-    // ** reads from the right and is no row.
-    while let Some(op) = class(left).filter(|op| op.class() == first_op.class() && *op != Op::Pow) {
-        rest.push((op, left.child_by_field_name("right")?));
-        left = left.child_by_field_name("left")?;
-    }
-    let first = boxed(cx.expr(left));
-    let rest = rest.into_iter().rev().map(|(op, node)| (op, cx.expr(node))).collect();
-    Some(Expr::Chain(first, rest))
-}
-
-fn boolean(cx: &mut Lowering, node: Node) -> Expr {
-    let sign = cx.field_text(node, "operator");
-    let mut items = Vec::new();
-    let mut at = node;
-    while at.kind() == "boolean_operator" && cx.field_text(at, "operator") == sign {
-        items.extend(at.child_by_field_name("right"));
-        match at.child_by_field_name("left") {
-            Some(left) => at = left,
-            None => break,
-        }
-    }
-    items.push(at);
-    let items = items.into_iter().rev().map(|item| cx.expr(item)).collect();
-    if sign == "and" { Expr::And(items) } else { Expr::Or(items) }
 }
 
 fn comparison(cx: &mut Lowering, node: Node) -> Option<Expr> {
