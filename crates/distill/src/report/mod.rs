@@ -5,6 +5,14 @@
 //! they cannot disagree. What comes from the run (queries, answers, names) is shown, never obeyed:
 //! it is escaped, and control characters are made visible.
 //!
+//! ```
+//! use distill::report::{self, ReportData};
+//!
+//! let data = ReportData { run: "stdlib".into(), ..ReportData::default() };
+//! assert!(report::markdown(&data).starts_with("# Report of the run stdlib\n"));
+//! assert!(report::html(&data).contains("<h1>stdlib</h1>"));
+//! ```
+//!
 //! | file | holds |
 //! |---|---|
 //! | `data` | what a report says |
