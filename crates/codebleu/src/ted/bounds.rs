@@ -1,8 +1,6 @@
 //! Bounds of the distance that are cheap beside the distance itself.
 
-use rustc_hash::FxHashMap;
-
-use super::Tree;
+use super::{Tree, alignment};
 
 /// A lower and an upper bound.
 pub(super) fn bounds(a: &Tree, b: &Tree) -> (u32, u32) {
@@ -15,23 +13,12 @@ pub(super) fn bounds(a: &Tree, b: &Tree) -> (u32, u32) {
     }
     // Mapping the roots to each other is always allowed.
     let roots = u32::from(a.labels.last() != b.labels.last());
-    (histogram(a, b), n + m - 2 + roots)
+    (strings(a, b), n + m - 2 + roots)
 }
 
-/// Size and label histogram: a mapping keeps at most the labels that both trees have.
-fn histogram(a: &Tree, b: &Tree) -> u32 {
-    let mut counts: FxHashMap<u32, i64> = FxHashMap::default();
-    for &label in &a.labels {
-        *counts.entry(label).or_default() += 1;
-    }
-    let mut common = 0;
-    for &label in &b.labels {
-        if let Some(count) = counts.get_mut(&label) {
-            if *count > 0 {
-                *count -= 1;
-                common += 1;
-            }
-        }
-    }
-    a.len().max(b.len()) as u32 - common
+/// The greater of the distances of the label strings in postorder and in preorder: at least the
+/// difference of the sizes and that of the label histograms.
+pub(super) fn strings(a: &Tree, b: &Tree) -> u32 {
+    let post = alignment::distance(&a.labels, &b.labels);
+    post.max(alignment::distance(&a.preorder_labels, &b.preorder_labels))
 }

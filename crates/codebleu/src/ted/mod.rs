@@ -3,16 +3,21 @@
 //! The distance of two ordered, labelled trees is the least number of nodes to delete, insert and
 //! rename that turns one into the other; children of a deleted node move up into its place.
 
+mod alignment;
 mod bounds;
 pub mod brackets;
+mod corridor;
 mod costs;
 mod row;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod unit;
 mod zs;
 
 use serde::{Deserialize, Serialize};
 
+use corridor::Corridor;
 pub use costs::{Costs, Unit};
 pub use tree::Tree;
 
@@ -148,13 +153,62 @@ impl Solver {
     /// # Errors
     /// [`TedError::Memory`]
     pub fn distance(&self, a: &Tree, b: &Tree) -> Result<u32, TedError> {
+        let most = (a.len() + b.len()) as u32;
+        // No distance is greater than both sizes together.
+        Ok(self.solve(a, b, most)?.unwrap_or(most))
+    }
+
+    /// The distance if it is at most `limit`.
+    fn solve(&self, a: &Tree, b: &Tree, limit: u32) -> Result<Option<u32>, TedError> {
         let (lower, upper) = bounds(a, b);
-        if lower == upper {
-            return Ok(lower);
+        let (lower, upper) = match self.search(a, b, lower, upper, limit) {
+            Search::Found(_, distance) => return Ok(Some(distance)),
+            Search::Between(lower, upper) => (lower, upper),
+        };
+        if lower > limit {
+            return Ok(None);
         }
-        let plan = unit::Plan::new(a, b);
-        self.check(a, b, plan.bytes())?;
-        Ok(plan.distance())
+        let distance = if lower == upper {
+            lower
+        } else {
+            let plan = unit::Plan::new(a, b);
+            self.check(a, b, plan.bytes())?;
+            plan.distance()
+        };
+        Ok(Some(distance).filter(|&distance| distance <= limit))
+    }
+
+    /// Narrows the bounds of the distance with corridors as long as that is cheap, from the lower
+    /// bound up and not beyond `limit`.
+    fn search<'a>(
+        &self,
+        a: &'a Tree,
+        b: &'a Tree,
+        mut lower: u32,
+        mut upper: u32,
+        limit: u32,
+    ) -> Search<'a> {
+        let mut slack = 0;
+        while lower < upper && lower <= limit {
+            let k = (lower + slack).min(upper - 1).min(limit);
+            let Some(mut corridor) = self.corridor(a, b, k) else { break };
+            let distance = corridor.distance();
+            if distance <= k {
+                return Search::Found(corridor, distance);
+            }
+            lower = k + 1;
+            upper = upper.min(distance);
+            slack = 2 * slack + 1;
+        }
+        Search::Between(lower, upper)
+    }
+
+    /// The corridor for a limit, where it is cheaper than the tables of whole trees.
+    fn corridor<'a>(&self, a: &'a Tree, b: &'a Tree, k: u32) -> Option<Corridor<'a>> {
+        if k > corridor::promising(a, b) || corridor::bytes(a, b, k) > u128::from(self.memory_cap) {
+            return None;
+        }
+        Corridor::new(a, b, k, corridor::affordable(a, b))
     }
 
     /// See [`distance_with`].
@@ -177,10 +231,7 @@ impl Solver {
     /// # Errors
     /// [`TedError::Memory`]
     pub fn distance_at_most(&self, a: &Tree, b: &Tree, k: u32) -> Result<Option<u32>, TedError> {
-        if bounds(a, b).0 > k {
-            return Ok(None);
-        }
-        Ok(Some(self.distance(a, b)?).filter(|&distance| distance <= k))
+        self.solve(a, b, k)
     }
 
     /// See [`similarity`].
@@ -211,7 +262,34 @@ impl Solver {
     /// # Errors
     /// [`TedError::Memory`]
     pub fn mapping(&self, a: &Tree, b: &Tree) -> Result<Vec<Edit>, TedError> {
-        self.mapping_with(a, b, &Unit)
+        let (lower, upper) = bounds(a, b);
+        if upper == 0 {
+            return Ok((0..a.len()).map(|node| Edit::Keep { from: node, to: node }).collect());
+        }
+        if a.is_empty() || b.is_empty() {
+            return self.mapping_with(a, b, &Unit);
+        }
+        let near = match self.search(a, b, lower, upper, upper) {
+            Search::Found(corridor, _) => Some(corridor),
+            // The distance is known, but no mapping yet.
+            Search::Between(lower, upper) if lower == upper => {
+                self.corridor(a, b, lower).map(|mut corridor| {
+                    corridor.distance();
+                    corridor
+                })
+            }
+            Search::Between(..) => None,
+        };
+        let mut edits = match near {
+            Some(mut corridor) => corridor.mapping(),
+            None => {
+                let plan = unit::Plan::new(a, b);
+                self.check(a, b, plan.mapping_bytes())?;
+                plan.mapping(a, b)
+            }
+        };
+        sort(&mut edits);
+        Ok(edits)
     }
 
     /// See [`mapping_with`].
@@ -232,13 +310,27 @@ impl Solver {
             self.check(a, b, zs::bytes(a, b))?;
             zs::Table::new(a, b, costs).mapping()
         };
-        edits.sort_unstable_by_key(|edit| match *edit {
-            Edit::Keep { from, .. } | Edit::Rename { from, .. } => (0, from),
-            Edit::Delete { node } => (0, node),
-            Edit::Insert { node } => (1, node),
-        });
+        sort(&mut edits);
         Ok(edits)
     }
+}
+
+/// What a search with corridors found out.
+enum Search<'a> {
+    /// The distance, and the corridor that holds a mapping of that cost.
+    Found(Corridor<'a>, u32),
+    /// Bounds of the distance. The lower one may be beyond the limit of the search, and then the
+    /// distance is too.
+    Between(u32, u32),
+}
+
+/// The order that [`mapping`] promises.
+fn sort(edits: &mut [Edit]) {
+    edits.sort_unstable_by_key(|edit| match *edit {
+        Edit::Keep { from, .. } | Edit::Rename { from, .. } => (0, from),
+        Edit::Delete { node } => (0, node),
+        Edit::Insert { node } => (1, node),
+    });
 }
 
 /// The similarity that belongs to a distance.

@@ -17,8 +17,8 @@
 
 use rustc_hash::FxHashMap;
 
-use super::Tree;
 use super::row::{Cell, LANES, Row};
+use super::{Edit, Tree};
 
 /// One of the two mirror images of a tree, in postorder.
 pub(super) struct View {
@@ -126,8 +126,12 @@ impl View {
 pub(super) struct Plan {
     rows: View,
     columns: View,
+    /// Whether the second tree gives the rows.
+    swapped: bool,
+    /// Whether the views are mirrored.
+    mirrored: bool,
     /// Cells to compute.
-    pub(super) cells: u64,
+    cells: u64,
 }
 
 impl Plan {
@@ -135,15 +139,15 @@ impl Plan {
     pub(super) fn new(a: &Tree, b: &Tree) -> Plan {
         let (left_a, left_b) = (View::left(a), View::left(b));
         let (right_a, right_b) = (View::right(a), View::right(b));
-        let arrange = |a: View, b: View| {
+        let arrange = |a: View, b: View, mirrored: bool| {
             let (across, down) = (a.rows() * b.columns(), b.rows() * a.columns());
             if down < across {
-                Plan { rows: b, columns: a, cells: down }
+                Plan { rows: b, columns: a, swapped: true, mirrored, cells: down }
             } else {
-                Plan { rows: a, columns: b, cells: across }
+                Plan { rows: a, columns: b, swapped: false, mirrored, cells: across }
             }
         };
-        let (left, right) = (arrange(left_a, left_b), arrange(right_a, right_b));
+        let (left, right) = (arrange(left_a, left_b, false), arrange(right_a, right_b, true));
         if left.cells <= right.cells { left } else { right }
     }
 
@@ -162,10 +166,41 @@ impl Plan {
     /// The distance.
     pub(super) fn distance(&self) -> u32 {
         if self.narrow() {
-            distance::<i16>(&self.rows, &self.columns)
+            Subtrees::<i16>::new(&self.rows, &self.columns).distance()
         } else {
-            distance::<i32>(&self.rows, &self.columns)
+            Subtrees::<i32>::new(&self.rows, &self.columns).distance()
         }
+    }
+
+    /// Bytes that [`mapping`](Self::mapping) will take.
+    pub(super) fn mapping_bytes(&self) -> u128 {
+        self.bytes() + 4 * (self.rows.len() as u128 + 1) * (self.columns.len() as u128 + 1)
+    }
+
+    /// A cheapest mapping of the trees that the plan was made for, in no particular order.
+    pub(super) fn mapping(&self, a: &Tree, b: &Tree) -> Vec<Edit> {
+        let edits = if self.narrow() {
+            Subtrees::<i16>::new(&self.rows, &self.columns).mapping()
+        } else {
+            Subtrees::<i32>::new(&self.rows, &self.columns).mapping()
+        };
+        let node = |tree: &Tree, node: Option<usize>| {
+            node.map(|node| {
+                if self.mirrored { tree.len() - 1 - node } else { tree.preorder[node] as usize }
+            })
+        };
+        let edits = edits.into_iter().map(|(row, column)| {
+            let (from, to) = if self.swapped { (column, row) } else { (row, column) };
+            match (node(a, from), node(b, to)) {
+                (Some(from), Some(to)) if a.preorder_labels[from] == b.preorder_labels[to] => {
+                    Edit::Keep { from, to }
+                }
+                (Some(from), Some(to)) => Edit::Rename { from, to },
+                (Some(node), None) => Edit::Delete { node },
+                (None, node) => Edit::Insert { node: node.unwrap_or(0) },
+            }
+        });
+        edits.collect()
     }
 }
 
@@ -211,58 +246,136 @@ fn to_leaf(view: &View, label: u32, mut put: impl FnMut(usize, u32)) {
     }
 }
 
-fn distance<C: Cell>(a: &View, b: &View) -> u32 {
-    let (n, m) = (a.len(), b.len());
-    let pitch = m.next_multiple_of(LANES) + LANES;
-    // Distance of the subtrees of class `c` in `a` and at node `y` in `b`: `trees[c * pitch + y]`.
-    let mut trees = vec![C::default(); a.class_count * pitch];
-    let members = Members::new(b);
-    for node in 0..n {
-        if a.sizes[node] == 1 {
-            let row = a.classes[node] as usize * pitch;
-            // Written once for a class: a leaf's label tells its class.
-            if trees[row + m - 1] == C::default() || m == 1 {
-                to_leaf(b, a.labels[node], |y, d| trees[row + y] = C::new(d));
+/// Distances between all pairs of subtrees.
+struct Subtrees<'a, C> {
+    a: &'a View,
+    b: &'a View,
+    /// Distance of the subtrees of class `c` in `a` and at node `y` in `b`: `table[c * pitch + y]`.
+    table: Vec<C>,
+    pitch: usize,
+}
+
+impl<'a, C: Cell> Subtrees<'a, C> {
+    fn new(a: &'a View, b: &'a View) -> Self {
+        let (n, m) = (a.len(), b.len());
+        let pitch = m.next_multiple_of(LANES) + LANES;
+        let mut trees = vec![C::default(); a.class_count * pitch];
+        let members = Members::new(b);
+        for node in 0..n {
+            if a.sizes[node] == 1 {
+                let row = a.classes[node] as usize * pitch;
+                // Written once for a class: a leaf's label tells its class.
+                if trees[row + m - 1] == C::default() || m == 1 {
+                    to_leaf(b, a.labels[node], |y, d| trees[row + y] = C::new(d));
+                }
             }
         }
+        for y in 0..m {
+            if b.sizes[y] == 1 && members.of(b.classes[y])[0] as usize == y {
+                to_leaf(a, b.labels[y], |x, d| {
+                    if a.fresh[x] {
+                        for &y in members.of(b.classes[y]) {
+                            trees[a.classes[x] as usize * pitch + y as usize] = C::new(d);
+                        }
+                    }
+                });
+            }
+        }
+        // How many leaves come before a node's leftmost leaf: names the row that its cells jump to.
+        let mut leaves = 0;
+        let mut slots = Vec::with_capacity(n);
+        for node in 0..n {
+            if a.sizes[node] == 1 {
+                slots.push(leaves);
+                leaves += 1;
+            } else {
+                slots.push(slots[a.first(node)]);
+            }
+        }
+        let mut table = Forests {
+            up: vec![C::default(); LANES + pitch],
+            row: vec![C::default(); LANES + pitch],
+            gathered: vec![C::default(); leaves * pitch],
+            compute: C::row(),
+            inner: Vec::with_capacity(m),
+            path: Vec::new(),
+        };
+        for &j in &b.keyroots {
+            table.columns(b, j as usize);
+            for &i in &a.keyroots {
+                table.solve(a, i as usize, b, j as usize, &slots, &mut trees, pitch, &members);
+            }
+        }
+        Subtrees { a, b, table: trees, pitch }
     }
-    for y in 0..m {
-        if b.sizes[y] == 1 && members.of(b.classes[y])[0] as usize == y {
-            to_leaf(a, b.labels[y], |x, d| {
-                if a.fresh[x] {
-                    for &y in members.of(b.classes[y]) {
-                        trees[a.classes[x] as usize * pitch + y as usize] = C::new(d);
+
+    fn get(&self, x: usize, y: usize) -> u32 {
+        self.table[self.a.classes[x] as usize * self.pitch + y].to_u32()
+    }
+
+    /// The distance of the whole trees.
+    fn distance(&self) -> u32 {
+        self.get(self.a.len() - 1, self.b.len() - 1)
+    }
+
+    /// A cheapest mapping: pairs of nodes, and nodes that are deleted or inserted.
+    fn mapping(&self) -> Vec<(Option<usize>, Option<usize>)> {
+        let (a, b) = (self.a, self.b);
+        let mut edits = Vec::with_capacity(a.len().max(b.len()));
+        let mut forests: Vec<u32> = Vec::new();
+        // Pairs of subtrees to walk back through. Those that wait are apart from each other, so that
+        // the time is that of the largest forest table times the depth at most.
+        let mut pairs = vec![(a.len() - 1, b.len() - 1)];
+        while let Some((i, j)) = pairs.pop() {
+            let (rows, columns) = (a.sizes[i] as usize, b.sizes[j] as usize);
+            let (first_a, first_b) = (a.first(i), b.first(j));
+            let width = columns + 1;
+            forests.resize(forests.len().max((rows + 1) * width), 0);
+            // What a cell can jump to: where, and the cost of the jump.
+            let jump = |forests: &[u32], x: usize, y: usize| {
+                let (node, other) = (first_a + x - 1, first_b + y - 1);
+                let (size_a, size_b) = (a.sizes[node] as usize, b.sizes[other] as usize);
+                if size_a == x && size_b == y {
+                    let rename = u32::from(a.labels[node] != b.labels[other]);
+                    forests[(x - 1) * width + y - 1] + rename
+                } else {
+                    forests[(x - size_a) * width + y - size_b] + self.get(node, other)
+                }
+            };
+            for (y, cell) in forests[..width].iter_mut().enumerate() {
+                *cell = y as u32;
+            }
+            for x in 1..=rows {
+                forests[x * width] = x as u32;
+                for y in 1..=columns {
+                    let near = forests[(x - 1) * width + y].min(forests[x * width + y - 1]) + 1;
+                    forests[x * width + y] = near.min(jump(&forests, x, y));
+                }
+            }
+            let (mut x, mut y) = (rows, columns);
+            while x > 0 || y > 0 {
+                let here = forests[x * width + y];
+                if x > 0 && forests[(x - 1) * width + y] + 1 == here {
+                    x -= 1;
+                    edits.push((Some(first_a + x), None));
+                } else if y > 0 && forests[x * width + y - 1] + 1 == here {
+                    y -= 1;
+                    edits.push((None, Some(first_b + y)));
+                } else {
+                    let (node, other) = (first_a + x - 1, first_b + y - 1);
+                    let (size_a, size_b) = (a.sizes[node] as usize, b.sizes[other] as usize);
+                    if size_a == x && size_b == y {
+                        edits.push((Some(node), Some(other)));
+                        (x, y) = (x - 1, y - 1);
+                    } else {
+                        pairs.push((node, other));
+                        (x, y) = (x - size_a, y - size_b);
                     }
                 }
-            });
+            }
         }
+        edits
     }
-    // How many leaves come before a node's leftmost leaf: names the row that its cells jump to.
-    let mut leaves = 0;
-    let mut slots = Vec::with_capacity(n);
-    for node in 0..n {
-        if a.sizes[node] == 1 {
-            slots.push(leaves);
-            leaves += 1;
-        } else {
-            slots.push(slots[a.first(node)]);
-        }
-    }
-    let mut table = Forests {
-        up: vec![C::default(); LANES + pitch],
-        row: vec![C::default(); LANES + pitch],
-        gathered: vec![C::default(); leaves * pitch],
-        compute: C::row(),
-        inner: Vec::with_capacity(m),
-        path: Vec::new(),
-    };
-    for &j in &b.keyroots {
-        table.columns(b, j as usize);
-        for &i in &a.keyroots {
-            table.solve(a, i as usize, b, j as usize, &slots, &mut trees, pitch, &members);
-        }
-    }
-    trees[a.classes[n - 1] as usize * pitch + m - 1].to_u32()
 }
 
 /// The forest table of a pair of keyroots, of which two rows and the gathered rows exist.
