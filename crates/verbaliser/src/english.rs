@@ -56,18 +56,29 @@ impl English {
         English { language, steps: Vec::new(), depth: 0, nesting: 0, shortened: 0 }
     }
 
-    /// The steps of a whole text. A text that is one function gets its first step flat: the
-    /// function's body follows at the same depth.
+    /// The steps of a whole text. The one definition that ends it (imports and the like may come
+    /// before) needs no level of its own: its body follows its first step at the same depth.
     pub(crate) fn plan(&mut self, statements: &[Stmt]) -> Pseudocode {
-        match statements {
-            [Stmt::Function(function)] => {
-                let heading = self.function_heading(function);
-                self.step(heading);
-                self.block(&function.body);
+        let mut rest = statements;
+        while let [before @ .., last] = rest {
+            if !before.iter().all(|statement| matches!(statement, Stmt::Say(..))) {
+                break;
             }
-            _ => self.block(statements),
+            let (heading, body) = match last {
+                Stmt::Function(function) => (self.function_heading(function), &function.body),
+                Stmt::Class(class) => (self.class_heading(class), &class.body),
+                _ => break,
+            };
+            self.block(before);
+            self.step(heading);
+            rest = body;
         }
+        self.block(rest);
         Pseudocode::new(std::mem::take(&mut self.steps))
+    }
+
+    fn textual(&self, value: &Expr) -> bool {
+        textual(self.language, value)
     }
 
     // ---------------------------------------------------------------- steps
@@ -180,6 +191,11 @@ impl English {
                 let heading = self.fill(template, parts, Grip::Clause);
                 self.under(heading, body);
             }
+            Stmt::Later(when, call) => {
+                let text = format!("{when}, {}", self.expression_step(call));
+                self.step(text);
+                self.closures(call);
+            }
             Stmt::Block(body) => self.block(body),
         }
     }
@@ -225,7 +241,7 @@ impl English {
         join(&words, "and")
     }
 
-    fn class(&mut self, class: &Class) {
+    fn class_heading(&mut self, class: &Class) -> String {
         let mut heading = format!("define {} {}", class.kind, class.name);
         if !class.parents.is_empty() {
             heading += " derived from ";
@@ -235,6 +251,11 @@ impl English {
             heading += ", decorated with ";
             heading += &self.list(&class.decorators, "and");
         }
+        heading
+    }
+
+    fn class(&mut self, class: &Class) {
+        let heading = self.class_heading(class);
         if class.body.is_empty() {
             self.step(heading);
         } else {
@@ -268,6 +289,12 @@ impl English {
                 return format!("{at_once}set {}", join(&pairs, "and"));
             }
         }
+        if let ([target], Expr::Say("{0} with {1*} appended", parts)) = (targets, value)
+            && let Some((base, items)) = parts.split_first()
+            && base == target
+        {
+            return format!("append {} to {}", self.list(items, "and"), self.tight(target, With));
+        }
         match targets {
             [Expr::Items(_, names)] => {
                 let names = self.list(names, "and");
@@ -298,7 +325,7 @@ impl English {
         let to = self.tight(target, With);
         let by = self.top(value);
         match op {
-            Op::Add if textual(value) => format!("append {by} to {to}"),
+            Op::Add if self.textual(value) => format!("append {by} to {to}"),
             Op::Add if matches!(value, Expr::Items(..) | Expr::Comprehension { .. }) => {
                 format!("extend {to} with {by}")
             }
@@ -367,7 +394,7 @@ impl English {
     fn error_words(&mut self, verb: &str, class: &str, arguments: &[Expr]) -> String {
         match arguments {
             [] => format!("{verb} {class}"),
-            [message] if textual(message) => {
+            [message] if self.textual(message) => {
                 format!("{verb} {class} with message {}", self.top(message))
             }
             arguments => format!("{verb} {class} with {}", self.list(arguments, "and")),
@@ -852,7 +879,10 @@ impl English {
                 (format!("the awaited {}", strip_the(&self.tight(inner, With))), With)
             }
             Expr::Convert(inner, kind) => {
-                (format!("{} cast to {kind}", self.tight(inner, Of)), Infix)
+                {
+                let verb = if self.language == Language::Java { "cast" } else { "converted" };
+                (format!("{} {verb} to {kind}", self.tight(inner, Of)), Infix)
+            }
             }
             Expr::Say(template, parts) => {
                 let grip =
@@ -1080,7 +1110,7 @@ impl English {
 
     fn chain(&mut self, first: &Expr, rest: &[(Op, Expr)]) -> Phrase {
         let pluses = rest.iter().all(|(op, _)| *op == Op::Add);
-        if pluses && (textual(first) || rest.iter().any(|(_, item)| textual(item))) {
+        if pluses && (self.textual(first) || rest.iter().any(|(_, item)| self.textual(item))) {
             let items: Vec<Expr> =
                 std::iter::once(first).chain(rest.iter().map(|(_, item)| item)).cloned().collect();
             return (format!("the concatenation of {}", self.list(&items, "and")), With);
@@ -1387,9 +1417,12 @@ impl English {
 }
 
 /// Whether a value is a text by its form.
-fn textual(value: &Expr) -> bool {
+fn textual(language: Language, value: &Expr) -> bool {
+    let textual = |value: &Expr| textual(language, value);
     match value {
-        Expr::Text { .. } | Expr::Format { .. } => true,
+        // A character in single quotes is a number in Java and Go.
+        Expr::Text { quote, .. } => *quote != '\'' || language == Language::Python,
+        Expr::Format { .. } => true,
         Expr::Chain(first, rest) => {
             textual(first) || rest.iter().any(|(op, item)| *op == Op::Add && textual(item))
         }

@@ -295,7 +295,6 @@ static GO: &[Row] = &[
     ("cap", 1, Value("the capacity of {0}")),
     ("min", 2, Value("the smaller of {o0} and {o1}")),
     ("max", 2, Value("the larger of {o0} and {o1}")),
-    ("append", 2, Value("{o0} with {1} appended")),
     ("copy", 2, Step("copy {o1} into {o0}")),
     ("delete", 2, Step("delete the entry {o1} from {o0}")),
     ("close", 1, Step("close {0}")),
@@ -319,7 +318,6 @@ static GO: &[Row] = &[
     ("fmt.Println", ANY, Step("print {*}")),
     ("fmt.Print", ANY, Step("print {*} without a line break")),
     ("fmt.Sprint", 1, Value("{0} as a string")),
-    ("errors.New", 1, Value("a new error with message {0}")),
     ("strings.Contains", 2, Test("{0} contains {o1}", "{0} does not contain {o1}")),
     ("strings.HasPrefix", 2, Test("{0} starts with {o1}", "{0} does not start with {o1}")),
     ("strings.HasSuffix", 2, Test("{0} ends with {o1}", "{0} does not end with {o1}")),
@@ -462,9 +460,12 @@ pub(crate) fn find<'e>(
     }
     let Expr::Attribute(receiver, method) = callee else { return None };
     if let Some(path) = receiver.path()
-        && (NO_VALUES.contains(&path.as_str())
-            // Java and Python classes: static methods have no receiver.
-            || language == Language::Java && path.starts_with(char::is_uppercase))
+        && match language {
+            Language::Python => NO_VALUES.contains(&path.as_str()),
+            // The functions of a class have no receiver.
+            Language::Java => path.starts_with(char::is_uppercase),
+            _ => false,
+        }
     {
         return None;
     }

@@ -434,6 +434,8 @@ pub(crate) enum Stmt {
     Say(&'static str, Vec<Expr>),
     /// A heading from a template, and the steps below it.
     Under(&'static str, Vec<Expr>, Vec<Stmt>),
+    /// A call to be made at another time: the words for when, and the call.
+    Later(&'static str, Box<Expr>),
     /// Steps without a heading.
     Block(Vec<Stmt>),
 }

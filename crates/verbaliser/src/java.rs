@@ -546,6 +546,18 @@ fn counting(
             let sign = if cx.has_token(update, "++") { 1 } else { -1 };
             Expr::Number(sign.to_string())
         }
+        "assignment_expression"
+            if cx.field_text(update, "left") == name && cx.field_text(update, "operator") == "=" =>
+        {
+            // i = i + 2
+            let Expr::Chain(base, rest) = cx.need(update, "right") else { return None };
+            let [(op @ (Op::Add | Op::Sub), size)] = rest.as_slice() else { return None };
+            let size = size.integer().filter(|size| *size > 0)?;
+            if base.path().as_deref() != Some(name) {
+                return None;
+            }
+            Expr::Number(if *op == Op::Add { size } else { -size }.to_string())
+        }
         "assignment_expression" if cx.field_text(update, "left") == name => {
             let size = cx.need(update, "right").integer().filter(|size| *size > 0)?;
             match cx.field_text(update, "operator") {

@@ -33,6 +33,7 @@
 #![forbid(unsafe_code)]
 
 mod english;
+mod go;
 mod idioms;
 mod ir;
 mod java;
@@ -120,6 +121,7 @@ fn rules(language: Language) -> Option<&'static Rules> {
     match language {
         Language::Python => Some(&python::RULES),
         Language::Java => Some(&java::RULES),
+        Language::Go => Some(&go::RULES),
         _ => None,
     }
 }
