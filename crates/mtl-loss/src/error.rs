@@ -5,7 +5,7 @@
 #[non_exhaustive]
 pub enum LossError {
     /// libtorch refused an operation.
-    #[error("libtorch: {0}")]
+    #[error("libtorch: {}", first_line(.0))]
     Torch(#[from] tch::TchError),
     /// Tensors whose shapes do not belong together.
     #[error("{what}: {found:?} beside {expected:?}")]
@@ -44,4 +44,9 @@ impl LossError {
     pub(crate) fn setting(setting: &'static str, reason: impl Into<String>) -> LossError {
         LossError::Setting { setting, reason: reason.into() }
     }
+}
+
+/// libtorch's messages carry a C++ stack trace from their second line on.
+fn first_line(error: &tch::TchError) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
 }

@@ -11,7 +11,7 @@ use distill_core::jsonl::JsonlError;
 #[non_exhaustive]
 pub enum StudentCoreError {
     /// libtorch refused an operation.
-    #[error("libtorch: {0}")]
+    #[error("libtorch: {}", first_line(.0))]
     Torch(#[from] tch::TchError),
     /// The losses refused their input.
     #[error(transparent)]
@@ -108,4 +108,9 @@ pub(crate) fn io_error(
 ) -> impl FnOnce(io::Error) -> StudentCoreError {
     let path = path.to_owned();
     move |source| StudentCoreError::Io { verb, path, source }
+}
+
+/// libtorch's messages carry a C++ stack trace from their second line on.
+fn first_line(error: &tch::TchError) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
 }

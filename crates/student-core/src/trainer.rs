@@ -1,8 +1,8 @@
 //! The training loop.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use distill_core::Task;
@@ -23,6 +23,10 @@ use crate::{Batch, Dataset, Example, Result, StudentCoreError, TrainConfig, Trai
 
 /// Purpose of randomness; part of its seed.
 const DROPOUT: u64 = 3;
+
+/// Torch has one random generator for the process: from seeding it to the last dropout of a step it
+/// must be one trainer's alone.
+static GENERATOR: Mutex<()> = Mutex::new(());
 
 /// Trains a student on both tasks in every step, in a folder that holds its checkpoints and log.
 ///
@@ -101,7 +105,8 @@ impl Trainer {
     /// has the best parameters, as `model.safetensors` does; without validation data those are the
     /// last. When it is stopped, `model` has those of the step at hand.
     ///
-    /// Seeds torch's generator at every step and leaves the number of threads alone.
+    /// Seeds torch's generator, which the whole process shares, at every step: trainers side by
+    /// side take turns, step by step. Leaves the number of threads alone.
     ///
     /// # Errors
     /// [`StudentCoreError::Data`] where there is nothing to learn; [`StudentCoreError::Diverged`];
@@ -318,6 +323,8 @@ impl<'a, M: Trainable + ?Sized> Run<'a, M> {
         }
         let order = self.order.as_ref().map_or(&[][..], |(_, order)| order);
         let items = &order[(done % per_epoch) as usize];
+        // What a panic of the model leaves behind is seeded over.
+        let generator = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
         tch::manual_seed(Random::new(&[self.config.seed, done, DROPOUT]).next() as i64);
 
         let weights = self.loss.weights.weights(done)?;
@@ -365,6 +372,7 @@ impl<'a, M: Trainable + ?Sized> Run<'a, M> {
                 }
             }
         }
+        drop(generator);
         let cosine = if gradients.is_empty() { None } else { self.put_projected(&gradients)? };
         if let Some(regulariser) = self.loss.weights.regulariser()? {
             regulariser.f_backward()?;

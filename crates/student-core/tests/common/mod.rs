@@ -19,12 +19,16 @@ pub struct Toy {
 }
 
 impl Toy {
-    pub fn new(seed: i64, dropout: f64) -> Toy {
-        tch::manual_seed(seed);
-        let make = |name: &str, shape: &[i64]| {
-            let scale = 1.0 / (WIDTH as f64).sqrt();
-            let tensor = Tensor::randn(shape, (Kind::Float, Device::Cpu)) * scale;
-            (name.to_owned(), tensor.set_requires_grad(true))
+    /// Does not touch torch's generator, which tests that run side by side share.
+    pub fn new(seed: u64, dropout: f64) -> Toy {
+        // Threads cost more than they bring at this size, most of all where tests run side by side.
+        tch::set_num_threads(1);
+        let mut next = numbers(seed);
+        let mut make = |name: &str, shape: &[i64]| {
+            let values: Vec<f32> = (0..shape.iter().product::<i64>())
+                .map(|_| (next(20_001) as f32 / 10_000.0 - 1.0) / (WIDTH as f32).sqrt())
+                .collect();
+            (name.to_owned(), Tensor::from_slice(&values).reshape(shape).set_requires_grad(true))
         };
         let parameters = vec![
             make("embedding", &[VOCABULARY, WIDTH]),
@@ -87,13 +91,7 @@ impl Trainable for Toy {
 
 /// The pseudocode task copies, the code task adds one to every token; 1 ends a target.
 pub fn data(items: u64, salt: u64) -> Dataset {
-    let mut state = salt.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut next = |n: u64| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state % n
-    };
+    let mut next = numbers(salt);
     let items = (0..items).map(|index| {
         let length = 1 + next(5);
         let source: Vec<i64> = (0..length).map(|_| 3 + next(8) as i64).collect();
@@ -108,4 +106,15 @@ pub fn data(items: u64, salt: u64) -> Dataset {
         Item { pseudocode, code: vec![with(1), longer] }
     });
     Dataset::new(items.collect()).unwrap()
+}
+
+/// Numbers below what is asked, from a seed.
+fn numbers(seed: u64) -> impl FnMut(u64) -> u64 {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    move |n| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state % n
+    }
 }
