@@ -179,6 +179,20 @@ impl Ast {
         self.grammar.kind(self.nodes[node as usize].kind)
     }
 
+    /// Nodes on the longest way down.
+    pub(crate) fn depth(&self) -> usize {
+        let mut open: Vec<u32> = Vec::new();
+        let mut deepest = 0;
+        for (index, node) in self.nodes.iter().enumerate() {
+            while open.last().is_some_and(|&after| after <= index as u32) {
+                open.pop();
+            }
+            open.push(node.after);
+            deepest = deepest.max(open.len());
+        }
+        deepest
+    }
+
     pub(crate) fn is_leaf(&self, node: u32) -> bool {
         self.nodes[node as usize].after == node + 1
     }

@@ -16,6 +16,10 @@ pub const KEYWORD: u64 = 5;
 /// What any other token counts, in fifths.
 pub const OTHER: u64 = 1;
 
+/// What the reference programs take for the length of every reference here: they ask for the length
+/// of the pair (tokens, weights), so that brevity is penalised in texts of one or two tokens only.
+const REFERENCE_PROGRAMS_LENGTH: u64 = 2;
+
 /// Which side the matches are divided by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -39,7 +43,8 @@ pub struct KeywordCounts {
     pub totals: [u64; ORDERS],
     /// Tokens of the hypothesis.
     pub hypothesis_length: u64,
-    /// Tokens of the reference closest in length.
+    /// Tokens of the reference closest in length; with [`Side::Recall`] 2, as in the reference
+    /// programs.
     pub reference_length: u64,
 }
 
@@ -55,7 +60,10 @@ impl KeywordCounts {
             matches: [0; ORDERS],
             totals: std::array::from_fn(|order| if order == 0 { 0 } else { total(order) }),
             hypothesis_length: sequences[0].len() as u64,
-            reference_length,
+            reference_length: match side {
+                Side::Precision => reference_length,
+                Side::Recall => REFERENCE_PROGRAMS_LENGTH,
+            },
         }
     }
 

@@ -11,6 +11,7 @@ mod error;
 pub mod keywords;
 mod ngrams;
 mod score;
+mod strip;
 mod syntax;
 pub mod ted;
 pub mod text;

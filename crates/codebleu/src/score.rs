@@ -1,5 +1,6 @@
 //! One pair: references and a hypothesis to scores.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 use std::ops::AddAssign;
@@ -12,10 +13,11 @@ use serde::{Deserialize, Serialize};
 use crate::CodebleuError;
 use crate::ast::Ast;
 use crate::bleu::{Bleu, BleuCounts};
-use crate::dataflow::{Dataflow, Reading, edge_overlap};
+use crate::dataflow::{Dataflow, Reading, edge_overlap, matching_items};
 use crate::keywords::{KEYWORD, KeywordCounts, OTHER, Side};
 use crate::ngrams::for_each_ngram;
-use crate::syntax;
+use crate::strip;
+use crate::syntax::{self, Subtrees};
 use crate::ted::{self, Tree};
 use crate::text::{Interner, python_split, python_strip};
 
@@ -27,16 +29,34 @@ pub enum Variant {
     /// As Li, Gu and Geng (2025) define the scores of generated code: BLEU, tree edit distance,
     /// Jaccard index of dataflow edges, keyword-weighted n-gram precision.
     Paper,
+    /// As PyPI codebleu 0.7.0 computes it, with PYTHONHASHSEED=0 and CPython 3.11: see the
+    /// [crate's documentation](crate#variants) for what that includes.
+    K4black,
+    /// As CodeXGLUE's `calc_code_bleu.py` computes it, with the same grammars as [`K4black`]
+    /// (Variant::K4black).
+    Codexglue,
 }
 
 impl Variant {
     /// Every variant.
-    pub const ALL: [Variant; 1] = [Variant::Paper];
+    pub const ALL: [Variant; 3] = [Variant::Paper, Variant::K4black, Variant::Codexglue];
 
     /// Its name in options and records.
     pub fn name(self) -> &'static str {
         match self {
             Variant::Paper => "paper",
+            Variant::K4black => "k4black",
+            Variant::Codexglue => "codexglue",
+        }
+    }
+
+    /// Whether it knows the language, given its grammar: the reference programs know ten and seven.
+    pub fn knows(self, language: Language) -> bool {
+        use Language::{C, Cpp, Rust, TypeScript};
+        match self {
+            Variant::Paper => true,
+            Variant::K4black => language != TypeScript,
+            Variant::Codexglue => !matches!(language, C | Cpp | Rust | TypeScript),
         }
     }
 }
@@ -67,7 +87,8 @@ pub const UNIFORM: Weights = [0.25; 4];
 /// Subtrees or nodes that match.
 ///
 /// `paper`: nodes of the larger tree that the edit distance leaves (at least 0 for each pair), nodes
-/// of the larger tree, and the distance.
+/// of the larger tree, and the distance. `k4black`, `codexglue`: subtrees of the references that the
+/// hypothesis has, and subtrees of the references.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyntaxCounts {
     /// What matches.
@@ -79,15 +100,29 @@ pub struct SyntaxCounts {
     pub distance: Option<u64>,
 }
 
+impl SyntaxCounts {
+    fn relative_distance(&self) -> f64 {
+        self.distance.unwrap_or(0) as f64 / self.total.max(1) as f64
+    }
+}
+
 /// Dataflow that matches.
 ///
-/// `paper`: edges in both, and edges in either.
+/// `paper`: edges in both, and edges in either. `k4black`, `codexglue`: items of the references that
+/// the hypothesis has, and items of the references.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataflowCounts {
     /// What matches.
     pub matched: u64,
     /// What there is to match.
     pub total: u64,
+}
+
+impl DataflowCounts {
+    /// Below 0 where there is nothing to match.
+    fn share(&self) -> f64 {
+        if self.total == 0 { -1.0 } else { self.matched as f64 / self.total as f64 }
+    }
 }
 
 /// All that a score is computed from, of one pair or of a corpus: whole numbers, so that sums do
@@ -143,11 +178,16 @@ impl Counts {
             total => share(self.syntax.matched, total),
         };
         let raw = self.syntax.distance.filter(|_| self.syntax.total > 0);
-        let dataflow = (self.dataflow.total > 0)
-            .then(|| share(self.dataflow.matched, self.dataflow.total));
+        let dataflow = match (self.dataflow.total, self.variant) {
+            (0, Variant::Paper) => None,
+            (0, _) => Some(0.0),
+            (total, _) => Some(share(self.dataflow.matched, total)),
+        };
         let [alpha, beta, gamma, theta] = weights;
         let three = alpha * ngram + beta * keyword + gamma * syntax;
         let codebleu = match dataflow {
+            // The program writes `dataflow or 1`: no match counts as a full one.
+            Some(0.0) if self.variant == Variant::K4black => three + theta,
             Some(dataflow) => three + theta * dataflow,
             None => match alpha + beta + gamma {
                 0.0 => 0.0,
@@ -226,10 +266,20 @@ impl Scorer {
     /// A scorer with uniform weights.
     ///
     /// # Errors
-    /// [`CodebleuError::Syntax`] where the language's grammar is not in this build.
+    /// [`CodebleuError::Syntax`] where the language's grammar is not in this build,
+    /// [`CodebleuError::UnsupportedLanguage`] where the variant does not know the language.
     pub fn new(language: Language, variant: Variant) -> Result<Scorer, CodebleuError> {
+        if !variant.knows(language) {
+            return Err(CodebleuError::UnsupportedLanguage { language, variant });
+        }
         language.grammar()?;
-        let keywords = language.keywords().iter().copied().collect();
+        // CodeXGLUE's list for Python is older than these soft keywords.
+        let newer: &[&str] = match (variant, language) {
+            (Variant::Codexglue, Language::Python) => &["match", "case", "type"],
+            _ => &[],
+        };
+        let keywords = language.keywords().iter().copied().filter(|word| !newer.contains(word));
+        let keywords = keywords.collect();
         Ok(Scorer { language, variant, weights: UNIFORM, keywords })
     }
 
@@ -287,12 +337,18 @@ impl Scorer {
         let references: Vec<&str> = references.iter().map(|text| python_strip(text)).collect();
         let hypothesis = python_strip(hypothesis);
         let (ngrams, keywords) = self.count_ngrams(&references, hypothesis);
-        let (syntax, dataflow) = self.count_trees(&references, hypothesis)?;
+        let (syntax, dataflow) = match self.variant {
+            Variant::Paper => self.count_distances(&references, hypothesis)?,
+            Variant::K4black | Variant::Codexglue => self.count_matches(&references, hypothesis)?,
+        };
         Ok(Counts { variant: self.variant, pairs: 1, ngrams, keywords, syntax, dataflow })
     }
 
     fn count_ngrams(&self, references: &[&str], hypothesis: &str) -> (BleuCounts, KeywordCounts) {
-        let side = Side::Precision;
+        let side = match self.variant {
+            Variant::Paper => Side::Precision,
+            Variant::K4black | Variant::Codexglue => Side::Recall,
+        };
         let mut interner = Interner::default();
         let sequences: Vec<Vec<u32>> = std::iter::once(&hypothesis)
             .chain(references)
@@ -322,36 +378,91 @@ impl Scorer {
         (ngrams, keywords)
     }
 
-    fn count_trees(
+    /// `paper`: the edit distance and the Jaccard index beside the reference where they are best.
+    fn count_distances(
         &self,
         references: &[&str],
         hypothesis: &str,
     ) -> Result<(SyntaxCounts, DataflowCounts), CodebleuError> {
-        let (tree, flow) = self.analyse(hypothesis)?;
-        let mut best: (Option<SyntaxCounts>, Option<DataflowCounts>) = (None, None);
+        let (tree, flow) = self.tree_and_dataflow(hypothesis)?;
+        let mut best: Option<(SyntaxCounts, DataflowCounts)> = None;
         for reference in references {
-            let (reference_tree, reference_flow) = self.analyse(reference)?;
+            let (reference_tree, reference_flow) = self.tree_and_dataflow(reference)?;
             let distance = u64::from(ted::distance(&reference_tree, &tree)?);
             let total = reference_tree.len().max(tree.len()) as u64;
             let matched = total.saturating_sub(distance);
             let syntax = SyntaxCounts { matched, total, distance: Some(distance) };
-            // The smaller the share of the distance, the better.
-            if best.0.is_none_or(|old| {
-                distance * old.total < old.distance.unwrap_or(u64::MAX).saturating_mul(total)
-            }) {
-                best.0 = Some(syntax);
-            }
             let (matched, total) = edge_overlap(&reference_flow, &flow);
-            if best.1.is_none_or(|old| matched * old.total.max(1) > old.matched * total.max(1)) {
-                best.1 = Some(DataflowCounts { matched, total });
-            }
+            let dataflow = DataflowCounts { matched, total };
+            best = Some(match best {
+                None => (syntax, dataflow),
+                Some((old_syntax, old_dataflow)) => (
+                    if syntax.relative_distance() < old_syntax.relative_distance() {
+                        syntax
+                    } else {
+                        old_syntax
+                    },
+                    if dataflow.share() > old_dataflow.share() { dataflow } else { old_dataflow },
+                ),
+            });
         }
-        Ok((best.0.unwrap_or_default(), best.1.unwrap_or_default()))
+        Ok(best.unwrap_or_default())
     }
 
-    fn analyse(&self, text: &str) -> Result<(Tree, Dataflow), CodebleuError> {
+    fn tree_and_dataflow(&self, text: &str) -> Result<(Tree, Dataflow), CodebleuError> {
         let tree = code_syntax::parse(self.language, text)?;
         let ast = Ast::new(self.language, &tree)?;
         Ok((syntax::named_tree(&ast)?, Dataflow::read(&ast, text, Reading::Plain)?))
+    }
+
+    /// The reference programs: equal subtrees and equal items, summed over the references.
+    fn count_matches(
+        &self,
+        references: &[&str],
+        hypothesis: &str,
+    ) -> Result<(SyntaxCounts, DataflowCounts), CodebleuError> {
+        let mut syntax = SyntaxCounts::default();
+        let mut dataflow = DataflowCounts::default();
+        let mut subtrees = Subtrees::default();
+        // The programs strip the hypothesis anew for each reference, what is left of it each time.
+        let mut text = self.strip(hypothesis);
+        let mut own = self.subtrees_and_dataflow(&text, &mut subtrees)?;
+        for (index, reference) in references.iter().enumerate() {
+            if index > 0 {
+                let again = self.strip(&text).into_owned();
+                if again != text {
+                    own = self.subtrees_and_dataflow(&again, &mut subtrees)?;
+                    text = again.into();
+                }
+            }
+            let reference = self.strip(reference);
+            let reference = self.subtrees_and_dataflow(&reference, &mut subtrees)?;
+            let (matched, total) = syntax::matching_subtrees(&reference.0, &own.0);
+            syntax.matched += matched;
+            syntax.total += total;
+            let (matched, total) = matching_items(&reference.1, &own.1);
+            dataflow.matched += matched;
+            dataflow.total += total;
+        }
+        Ok((syntax, dataflow))
+    }
+
+    fn strip<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        match self.variant {
+            // It asks for Java's comments whatever the language.
+            Variant::Codexglue => strip::c_like(text),
+            _ => strip::reference(self.language, text),
+        }
+    }
+
+    fn subtrees_and_dataflow(
+        &self,
+        text: &str,
+        subtrees: &mut Subtrees,
+    ) -> Result<(Vec<u32>, Dataflow), CodebleuError> {
+        let tree = code_syntax::parse(self.language, text)?;
+        let ast = Ast::new(self.language, &tree)?;
+        let subtrees = subtrees.of(&ast, || tree.root_node().to_sexp());
+        Ok((subtrees, Dataflow::read(&ast, text, Reading::Reference)?))
     }
 }

@@ -1,5 +1,8 @@
 //! Syntax match: equal subtrees, and the tree that edit distances are taken on.
 
+use rustc_hash::{FxHashMap, FxHasher};
+use std::hash::Hasher;
+
 use crate::CodebleuError;
 use crate::ast::Ast;
 use crate::ted::Tree;
@@ -29,4 +32,237 @@ pub(crate) fn named_tree(ast: &Ast) -> Result<Tree, CodebleuError> {
         open.push((node.after, depth + usize::from(node.named)));
     }
     Ok(Tree::from_preorder(nodes)?)
+}
+
+/// Numbers for subtrees such that equal S-expressions have equal numbers, shared by all trees of a
+/// pair.
+///
+/// The S-expression is the parser's own: named nodes by kind, with field names, and missing tokens.
+/// Names and literals do not show in it.
+#[derive(Debug, Default)]
+pub(crate) struct Subtrees {
+    /// By hash of the key: the last number with that hash.
+    by_hash: FxHashMap<u64, u32>,
+    /// For each number the one before it with the same hash, and its key in the arena.
+    entries: Vec<(Option<u32>, u32, u32)>,
+    arena: Vec<u32>,
+    /// Words of S-expressions that are no kinds of the grammar.
+    words: FxHashMap<String, u32>,
+}
+
+/// Marks what a key is of, above all kinds of nodes.
+const UNNAMED: u32 = 1 << 16;
+const WORD: u32 = 1 << 17;
+/// In place of a field: what follows is no subtree but a word.
+const HIDDEN: u32 = u32::MAX;
+
+/// The parser prints a tree recursively, so deeper ones are not printed: the few nodes that only
+/// show in print (missing tokens that are hidden, the character of an error) then do not count.
+const MAX_ERROR_DEPTH: usize = 400;
+
+impl Subtrees {
+    fn number(&mut self, key: &[u32]) -> u32 {
+        let mut hasher = FxHasher::default();
+        for &part in key {
+            hasher.write_u32(part);
+        }
+        let hash = hasher.finish();
+        let mut candidate = self.by_hash.get(&hash).copied();
+        let last = candidate;
+        while let Some(number) = candidate {
+            let (before, start, end) = self.entries[number as usize];
+            if &self.arena[start as usize..end as usize] == key {
+                return number;
+            }
+            candidate = before;
+        }
+        let start = self.arena.len() as u32;
+        self.arena.extend_from_slice(key);
+        self.entries.push((last, start, self.arena.len() as u32));
+        let number = (self.entries.len() - 1) as u32;
+        self.by_hash.insert(hash, number);
+        number
+    }
+
+    /// The number of the subtree at the root and at every node with children, in no given order.
+    pub(crate) fn of(&mut self, ast: &Ast, sexp: impl FnOnce() -> String) -> Vec<u32> {
+        if ast.has_error && ast.depth() <= MAX_ERROR_DEPTH {
+            let printed = Printed::read(&sexp(), ast, self);
+            return self.collect(ast, &printed);
+        }
+        self.collect(ast, &Printed::default())
+    }
+
+    /// Numbers all nodes from the last to the first, so that children come before their parents.
+    fn collect(&mut self, ast: &Ast, printed: &Printed) -> Vec<u32> {
+        let mut numbers = vec![0; ast.nodes.len()];
+        let mut subtrees = Vec::with_capacity(ast.nodes.len() / 2 + 1);
+        let mut key = Vec::new();
+        let mut pending = Vec::new();
+        for node in (0..ast.nodes.len() as u32).rev() {
+            let is_named = ast.nodes[node as usize].named;
+            let is_leaf = ast.is_leaf(node);
+            let is_printed = is_named || ast.nodes[node as usize].missing;
+            if !is_printed && is_leaf && node > 0 {
+                continue;
+            }
+            key.clear();
+            let label = u32::from(ast.kind(node).label);
+            key.push(printed.head(node).unwrap_or(if is_printed { label } else { UNNAMED | label }));
+            // Unnamed nodes do not show, but what is below them does, in their field if need be.
+            pending.clear();
+            pending.push((ast.children(node), 0));
+            while let Some((children, above)) = pending.last_mut() {
+                let above = *above;
+                let Some(child) = children.next() else {
+                    pending.pop();
+                    continue;
+                };
+                let inner = &ast.nodes[child as usize];
+                let field = if inner.field == 0 { above } else { u32::from(inner.field) };
+                if inner.named || inner.missing {
+                    key.extend(printed.before(child).flat_map(|head| [HIDDEN, head]));
+                    key.extend([field, numbers[child as usize]]);
+                } else if !ast.is_leaf(child) {
+                    pending.push((ast.children(child), field));
+                }
+            }
+            key.extend(printed.at_end(node).flat_map(|head| [HIDDEN, head]));
+            numbers[node as usize] = self.number(&key);
+            if !is_leaf || node == 0 {
+                subtrees.push(numbers[node as usize]);
+            }
+        }
+        subtrees
+    }
+}
+
+/// What a tree with errors shows in print but not to a walk.
+#[derive(Debug, Default)]
+struct Printed {
+    /// Nodes that are not printed under the name of their kind.
+    heads: FxHashMap<u32, u32>,
+    /// Hidden tokens that are missing, by the printed node after them.
+    before: FxHashMap<u32, Vec<u32>>,
+    /// The same, by the node that ends with them.
+    at_end: FxHashMap<u32, Vec<u32>>,
+}
+
+impl Printed {
+    fn head(&self, node: u32) -> Option<u32> {
+        self.heads.get(&node).copied()
+    }
+
+    fn before(&self, node: u32) -> impl Iterator<Item = u32> {
+        self.before.get(&node).into_iter().flatten().copied()
+    }
+
+    fn at_end(&self, node: u32) -> impl Iterator<Item = u32> {
+        self.at_end.get(&node).into_iter().flatten().copied()
+    }
+
+    /// Goes through the S-expression of a tree beside the tree itself.
+    fn read(sexp: &str, ast: &Ast, subtrees: &mut Subtrees) -> Printed {
+        let mut printed = Printed::default();
+        let mut nodes = (0..ast.nodes.len() as u32)
+            .filter(|&node| ast.nodes[node as usize].named || ast.nodes[node as usize].missing)
+            .peekable();
+        let mut word = |text: &str| {
+            let next = WORD + subtrees.words.len() as u32;
+            *subtrees.words.entry(text.to_owned()).or_insert(next)
+        };
+        // Open groups with the hidden tokens that wait for what comes after them.
+        let mut open: Vec<(u32, Vec<u32>)> = Vec::new();
+        let (mut at, mut field) = (0, 0);
+        while let Some(&byte) = sexp.as_bytes().get(at) {
+            match byte {
+                b'(' => {
+                    let group = &sexp[at..];
+                    let leaf = special_leaf(group);
+                    let node = nodes.peek().copied().filter(|&node| match leaf {
+                        Some((_, Some(name))) => {
+                            ast.nodes[node as usize].missing && ast.kind(node).name == name
+                        }
+                        _ => true,
+                    });
+                    match (leaf, node) {
+                        (Some((length, _)), None) => {
+                            let hidden = word(&sexp[field..at + length]);
+                            if let Some((_, waiting)) = open.last_mut() {
+                                waiting.push(hidden);
+                            }
+                        }
+                        (_, None) => return printed,
+                        (leaf, Some(node)) => {
+                            nodes.next();
+                            if let Some((_, waiting)) = open.last_mut().filter(|o| !o.1.is_empty()) {
+                                printed.before.insert(node, std::mem::take(waiting));
+                            }
+                            match leaf {
+                                Some((length, _)) => {
+                                    printed.heads.insert(node, word(&group[..length]));
+                                }
+                                None => open.push((node, Vec::new())),
+                            }
+                        }
+                    }
+                    at += leaf.map_or(1, |(length, _)| length);
+                }
+                b')' => {
+                    if let Some((node, waiting)) = open.pop().filter(|group| !group.1.is_empty()) {
+                        printed.at_end.insert(node, waiting);
+                    }
+                    at += 1;
+                }
+                byte => {
+                    at += 1;
+                    if byte == b' ' {
+                        field = at;
+                    }
+                }
+            }
+        }
+        printed
+    }
+}
+
+/// The length of a group that is a missing token or an unexpected character, and the token's name.
+fn special_leaf(group: &str) -> Option<(usize, Option<&str>)> {
+    if let Some(rest) = group.strip_prefix("(MISSING ") {
+        let before = group.len() - rest.len();
+        // The name of an unnamed token is in quotes and may be anything, a quote or bracket too.
+        let (name, length) = match rest.strip_prefix('"') {
+            Some(quoted) => {
+                let first = quoted.chars().next()?.len_utf8();
+                let end = first + quoted[first..].find("\")")?;
+                (&quoted[..end], end + 3)
+            }
+            None => {
+                let end = rest.find(')')?;
+                (&rest[..end], end + 1)
+            }
+        };
+        return Some((before + length, Some(name)));
+    }
+    let rest = group.strip_prefix("(UNEXPECTED ")?;
+    let before = group.len() - rest.len();
+    let escaped = ["'\\0')", "'\\n')", "'\\t')", "'\\r')"];
+    let length = match rest.as_bytes() {
+        _ if escaped.iter().any(|escaped| rest.starts_with(escaped)) => 5,
+        [b'\'', _, b'\'', b')', ..] => 4,
+        _ => rest.find(')')? + 1,
+    };
+    Some((before + length, None))
+}
+
+/// Subtrees of the reference that the hypothesis has too, and subtrees of the reference. A subtree
+/// that the hypothesis has once matches any number of equal ones: the reference programs' measure.
+pub(crate) fn matching_subtrees(reference: &[u32], hypothesis: &[u32]) -> (u64, u64) {
+    let most = hypothesis.iter().copied().max().map_or(0, |number| number as usize + 1);
+    let mut has = vec![false; most];
+    for &number in hypothesis {
+        has[number as usize] = true;
+    }
+    let found = |number: &&u32| has.get(**number as usize).copied().unwrap_or(false);
+    (reference.iter().filter(found).count() as u64, reference.len() as u64)
 }
