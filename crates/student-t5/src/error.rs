@@ -65,6 +65,22 @@ pub enum T5Error {
         /// What it is and what it may be.
         reason: String,
     },
+    /// A batch of sources could not be decoded: names its size, since memory is the usual reason.
+    #[error(
+        "decoding {sources} sources of up to {length} tokens with {beams} beams failed: {error} (if \
+         memory ran out, lower the batch, the beams or the longest source)"
+    )]
+    Decoding {
+        /// Sources in the batch.
+        sources: usize,
+        /// Tokens of the longest.
+        length: usize,
+        /// Beams, or samples, of each.
+        beams: usize,
+        /// What went wrong.
+        #[source]
+        error: Box<StudentCoreError>,
+    },
     /// libtorch refused an operation.
     #[error("libtorch: {0}")]
     Torch(#[from] tch::TchError),

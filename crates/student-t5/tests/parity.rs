@@ -4,6 +4,7 @@
 mod common;
 
 use common::{Fixture, max_relative};
+use student_core::optimizer::{AdamSettings, AdamW, clip_factor};
 use student_core::{Batch, Trainable};
 use tch::{Kind, no_grad};
 
@@ -65,6 +66,35 @@ fn gradients() {
             }
         }
         assert_eq!(compared, if fixture.name == "v10" { 5 } else { 6 });
+    }
+}
+
+#[test]
+fn eight_steps_of_adamw() {
+    for (clip, name) in [(None, "train_clip_None"), (Some(1.0), "train_clip_1.0")] {
+        for fixture in Fixture::all() {
+            let numbers = |key: &str| -> Vec<f64> {
+                serde_json::from_value(fixture.facts[name][key].clone()).unwrap()
+            };
+            let (losses, norms) = (numbers("losses"), numbers("grad_norms"));
+            let settings = AdamSettings { weight_decay: 0.01, ..AdamSettings::default() };
+            let mut optimizer = AdamW::new(fixture.model.parameters(), settings).unwrap();
+            for step in 0..8 {
+                let what = format!("{} {name} step {step}", fixture.name);
+                let loss = mean_loss(
+                    &fixture,
+                    &format!("train.{step}.input_ids"),
+                    &format!("train.{step}.labels"),
+                );
+                loss.backward();
+                let loss = loss.double_value(&[]);
+                assert!(((loss - losses[step]) / losses[step]).abs() <= 1e-5, "{what}: {loss}");
+                let norm = optimizer.gradient_norm().unwrap();
+                assert!(((norm - norms[step]) / norms[step]).abs() <= 1e-5, "{what}: {norm}");
+                let scale = clip.map_or(1.0, |limit| clip_factor(norm, limit));
+                optimizer.step(1e-3, scale).unwrap();
+            }
+        }
     }
 }
 

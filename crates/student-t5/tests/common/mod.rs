@@ -21,6 +21,8 @@ impl Fixture {
     }
 
     pub fn load(name: &'static str) -> Fixture {
+        // Small products: more threads only wait for each other.
+        tch::set_num_threads(1);
         let folder = Fixture::folder(name);
         let tensors = Tensor::read_safetensors(folder.join("fixtures.safetensors")).unwrap();
         let facts = std::fs::read_to_string(folder.join("fixtures.json")).unwrap();
