@@ -1,1 +1,80 @@
-//! Placeholder.
+//! Lessons from any LLM: ask a teacher for pseudocode and code, lose no reply, pay for none twice.
+//!
+//! ```text
+//! Problem ─PromptBuilder─▶ Request ─Teacher─▶ Completion ─parse_reply─▶ Parsed ─Filter─▶ Lesson
+//! ```
+//!
+//! [`Teaching`] runs that line over a corpus: hundreds of requests in flight, lessons handed over in
+//! the order of the problems. A [`Teacher`](distill_core::Teacher) is a model behind a server or
+//! anything like it, and decorators stand around it, from the outside in:
+//!
+//! | teacher | does |
+//! |---|---|
+//! | [`Cached`] | answers from the [`ReplyLog`] and logs what it has to ask for |
+//! | [`Retrying`] | asks again: backoff, `retry-after`, never on an exhausted quota |
+//! | [`Metered`] | counts tokens and cost, stops at a budget |
+//! | [`RateLimited`] | keeps to requests and tokens a minute |
+//! | [`Chat`] | asks any OpenAI-compatible `/v1/chat/completions` |
+//! | [`Replay`] | answers from a log alone |
+//! | [`Scripted`] | gives prepared answers |
+//!
+//! ```
+//! use distill_core::{Language, Problem};
+//! use teacher_prompt::{Event, PromptBuilder, Scripted, Taught, Teaching};
+//!
+//! let problem = Problem::new("sum", Language::Python, "Add up a list of numbers.");
+//! let reply = "Pseudocode:\n1. return the sum of xs\nCode:\n```python\ndef f(xs):\n    return sum(xs)\n```";
+//! let teacher = Scripted::texts("a-model", [reply]);
+//! let mut lessons = Vec::new();
+//! let summary = Teaching::new(PromptBuilder::new("a-model")).run_blocking(
+//!     [problem],
+//!     &teacher,
+//!     &mut |event| {
+//!         if let Event::Taught(Taught::Lesson(lesson)) = event {
+//!             lessons.push(lesson);
+//!         }
+//!         Ok(())
+//!     },
+//! )?;
+//! assert_eq!(summary.progress.lessons, 1);
+//! assert_eq!(lessons[0].solution.pseudocode.to_string(), "1. return the sum of xs");
+//! # Ok::<(), teacher_prompt::Error>(())
+//! ```
+
+#![deny(missing_docs)]
+#![forbid(unsafe_code)]
+
+pub mod body;
+mod cached;
+mod chat;
+mod error;
+mod filter;
+mod key;
+mod log;
+mod meter;
+mod parse;
+mod preset;
+mod prompt;
+mod rate;
+mod retry;
+mod scripted;
+mod secret;
+mod teach;
+mod verdict;
+
+pub use cached::{Cached, Replay};
+pub use chat::{Chat, ChatOptions};
+pub use error::Error;
+pub use filter::Filter;
+pub use key::request_key;
+pub use log::{LoggedReply, ReplyLog};
+pub use meter::{Metered, Price, Spent, estimated_usage};
+pub use parse::{LONGEST_REPLY, ParseOptions, Parsed, Parts, parse_body, parse_reply};
+pub use preset::{PRESETS, Preset};
+pub use prompt::{Direction, Exemplars, Pool, PromptBuilder, Style, Template, embedded_templates};
+pub use rate::{RateLimited, RateLimits};
+pub use retry::{RetryOptions, Retrying};
+pub use scripted::Scripted;
+pub use secret::Secret;
+pub use teach::{Event, Progress, Rejected, Stopped, Summary, Taught, Teaching};
+pub use verdict::Verdict;

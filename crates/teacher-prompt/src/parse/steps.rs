@@ -1,0 +1,393 @@
+//! From lines to steps.
+
+use distill_core::{Pseudocode, Step};
+
+/// Deepest nesting that is kept.
+const DEEPEST: usize = 8;
+
+/// What leads a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// `1.`, `2)`, `Step 3:`; the count of numbers, so 2 for `1.2.`.
+    Number(usize),
+    /// `a.`, `iv)`.
+    Letter,
+    /// `-`, `*`, `•`.
+    Bullet,
+}
+
+/// A line that starts a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Marker<'a> {
+    pub kind: Kind,
+    /// Columns before the marker.
+    pub indent: usize,
+    /// The step without its marker.
+    pub text: &'a str,
+}
+
+/// Words for "step" that stand before the number.
+const STEP_WORDS: &[&str] = &[
+    "step",
+    "paso",
+    "étape",
+    "schritt",
+    "passo",
+    "шаг",
+    "步骤",
+    "步驟",
+    "ステップ",
+    "단계",
+    "手順",
+];
+
+/// Reads the start of a line as a step's marker.
+pub(super) fn marker(line: &str) -> Option<Marker<'_>> {
+    let text = line.trim_start();
+    let indent = columns(&line[..line.len() - text.len()]);
+    // "**1.** x", "**Step 1:** x", "*1.* x", "### Step 1: x", "\- x"
+    let undecorated = text.trim_start_matches('#').trim_start();
+    let undecorated = undecorated.trim_start_matches("**").trim_start_matches("__");
+    let undecorated = undecorated
+        .strip_prefix('*')
+        .filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+        .unwrap_or(undecorated);
+    let (kind, rest) = numbered(undecorated)
+        .or_else(|| if text.len() == undecorated.len() { lettered(text) } else { None })
+        .or_else(|| bulleted(text))?;
+    // What closes the decoration, or follows it as in "**Step 1**: x".
+    let rest = rest.trim_start();
+    let closing = ["**", "__", "*"].iter().find_map(|close| rest.strip_prefix(close));
+    let rest = match closing {
+        Some(after) if undecorated.len() < text.len() => after.trim_start_matches([':', '.', ')']),
+        _ => rest,
+    };
+    Some(Marker { kind, indent, text: rest.trim() })
+}
+
+fn numbered(text: &str) -> Option<(Kind, &str)> {
+    let lower_start: String = text.chars().take(8).flat_map(char::to_lowercase).collect();
+    if let Some(word) = STEP_WORDS.iter().find(|word| lower_start.starts_with(**word)) {
+        let after: usize = text.chars().take(word.chars().count()).map(char::len_utf8).sum();
+        let (count, rest) = numbers(text[after..].trim_start())?;
+        let rest = rest.trim_start().trim_start_matches("**").trim_start_matches("__");
+        let rest = rest.trim_start();
+        let ended = rest.strip_prefix([':', '.', ')', '-', '–', '—', '：', '、', '．']);
+        return ended
+            .map(|rest| (Kind::Number(count), rest))
+            .or_else(|| rest.is_empty().then_some((Kind::Number(count), rest)));
+    }
+    // "第一步：" and "第1步："
+    if let Some(rest) = text.strip_prefix('第') {
+        let at = rest.find('步').filter(|at| (1..=12).contains(at))?;
+        return Some((
+            Kind::Number(1),
+            rest[at + '步'.len_utf8()..].trim_start_matches(['：', ':', '，', '、']),
+        ));
+    }
+    if let Some(rest) = text.strip_prefix(['(', '（', '[']) {
+        let (count, rest) = numbers(rest)?;
+        return rest.strip_prefix([')', '）', ']']).map(|rest| (Kind::Number(count), rest));
+    }
+    // ① to ⑳ and the like are numbers by themselves.
+    let first = text.chars().next()?;
+    if matches!(first, '\u{2460}'..='\u{249b}' | '\u{2776}'..='\u{2793}') {
+        return Some((Kind::Number(1), &text[first.len_utf8()..]));
+    }
+    let (count, rest) = numbers(text)?;
+    let head = &text[..text.len() - rest.len()];
+    let dotted = head.ends_with(['.', '．', '。']);
+    let rest = match rest.strip_prefix("**") {
+        Some(after) if dotted => after,
+        _ => rest,
+    };
+    if dotted {
+        // "1.5 seconds" is no step, and "1.x" neither; scripts without blanks need none.
+        let separated = rest.is_empty()
+            || head.ends_with(['．', '。'])
+            || rest
+                .starts_with(|c: char| c.is_whitespace() || c == '*' || c == '`' || c > '\u{2e7f}');
+        return separated.then_some((Kind::Number(count), rest));
+    }
+    if count > 1 && rest.starts_with(char::is_whitespace) {
+        return Some((Kind::Number(count), rest)); // "1.2 x"
+    }
+    let rest = rest.strip_prefix([')', '）', ':', '：', '、', '\\'])?;
+    let rest = rest.strip_prefix('.').unwrap_or(rest); // "1\. x", as Markdown escapes it
+    let separated = rest.is_empty()
+        || rest.starts_with(|c: char| c.is_whitespace() || c == '*' || c > '\u{2e7f}');
+    (separated || text.contains(['、', '）', '：'])).then_some((Kind::Number(count), rest))
+}
+
+/// Reads `1`, `1.`, `1.2`, `1.2.` and so on: how many numbers, and what follows. Digits of any
+/// script count; a number has at most three.
+fn numbers(text: &str) -> Option<(usize, &str)> {
+    let (mut count, mut rest) = (0, text);
+    loop {
+        let after = rest.trim_start_matches(|c: char| c.is_numeric() && !matches!(c, '½'..='¾'));
+        let digits = rest[..rest.len() - after.len()].chars().take(4).count();
+        if digits == 0 {
+            break;
+        }
+        if digits > 3 {
+            return None;
+        }
+        count += 1;
+        rest = after;
+        match rest.strip_prefix(['.', '．', '。']) {
+            Some(after) => rest = after,
+            None => break,
+        }
+    }
+    (count > 0).then_some((count.min(DEEPEST + 1), rest))
+}
+
+/// `a. x`, `b) x`, `(c) x`, `iv. x`.
+fn lettered(text: &str) -> Option<(Kind, &str)> {
+    let open = text.strip_prefix('(');
+    let body = open.unwrap_or(text);
+    let rest = body.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+    let letters = &body[..body.len() - rest.len()];
+    let roman = letters.len() <= 4 && letters.bytes().all(|c| matches!(c, b'i' | b'v' | b'x'));
+    if letters.is_empty() || (letters.len() > 1 && !roman) {
+        return None;
+    }
+    let rest = match open {
+        Some(_) => rest.strip_prefix(')')?,
+        None => rest.strip_prefix(['.', ')'])?,
+    };
+    rest.starts_with(' ').then_some((Kind::Letter, rest))
+}
+
+fn bulleted(text: &str) -> Option<(Kind, &str)> {
+    let text = text.strip_prefix('\\').unwrap_or(text);
+    let rest = text.strip_prefix(['-', '*', '+', '•', '‣', '◦', '▪', '●', '○', '·', '–', '—'])?;
+    let rest = rest.strip_prefix([' ', '\t', '\u{a0}'])?.trim_start();
+    let rest = ["[ ] ", "[x] "].iter().find_map(|boxed| rest.strip_prefix(boxed)).unwrap_or(rest);
+    // A bullet before a number says nothing more than the number.
+    numbered(rest).or(Some((Kind::Bullet, rest)))
+}
+
+/// Width of leading white space; a tab goes to the next multiple of four.
+fn columns(blanks: &str) -> usize {
+    blanks.chars().fold(0, |width, c| if c == '\t' { (width / 4 + 1) * 4 } else { width + 1 })
+}
+
+/// The steps of lines that carry markers. Lines before the first are dropped; one without a marker
+/// goes on with the step above, unless a blank line and no indent make it prose.
+pub(super) fn marked(lines: &[&str]) -> Pseudocode {
+    let mut steps: Vec<(usize, String)> = Vec::new();
+    // The open levels: columns, kind, depth.
+    let mut open: Vec<(usize, Kind, usize)> = Vec::new();
+    let mut after_blank = false;
+    for line in lines {
+        let Some(marker) = marker(line) else {
+            if line.trim().is_empty() {
+                after_blank = true;
+            } else if let Some((_, text)) = steps.last_mut()
+                && (!after_blank || line.starts_with([' ', '\t']))
+            {
+                text.push(' ');
+                text.push_str(line);
+            }
+            continue;
+        };
+        after_blank = false;
+        let depth = depth_of(&marker, &mut open);
+        steps.push((depth, marker.text.to_owned()));
+    }
+    Pseudocode::new(steps.into_iter().map(|(depth, text)| Step::new(depth, &plain(&text))))
+}
+
+fn depth_of(marker: &Marker<'_>, open: &mut Vec<(usize, Kind, usize)>) -> usize {
+    while open.len() > 1 && open.last().is_some_and(|top| top.0 > marker.indent) {
+        open.pop();
+    }
+    // Markers of another kind in the same column: "1. x" above "- y" above "2. z".
+    let twin =
+        open.iter().rposition(|top| top.0.abs_diff(marker.indent) <= 1 && top.1 == marker.kind);
+    let depth = match (twin, open.last()) {
+        (Some(at), _) => {
+            open.truncate(at + 1);
+            open[at].2
+        }
+        (None, None) => 0,
+        (None, Some(&(columns, kind, depth))) => {
+            let lower = marker.indent < columns;
+            if lower || (kind == marker.kind && marker.indent <= columns + 1) {
+                depth
+            } else {
+                depth + 1
+            }
+        }
+    };
+    let depth = match marker.kind {
+        Kind::Number(count) if count > 1 => count - 1,
+        _ => depth,
+    };
+    let depth = depth.min(DEEPEST);
+    match open.last_mut() {
+        Some(top) if twin.is_some() => *top = (top.0, marker.kind, depth),
+        _ => open.push((marker.indent, marker.kind, depth)),
+    }
+    open.truncate(DEEPEST * 4);
+    depth
+}
+
+/// The steps of lines without markers: a step a line, nested by indentation. Lines of nothing but
+/// punctuation are dropped; markers that some lines carry are taken off.
+pub(super) fn unmarked(lines: &[&str]) -> Pseudocode {
+    let mut plan = Pseudocode::default();
+    let mut open: Vec<usize> = Vec::new();
+    for line in lines {
+        if !line.contains(char::is_alphanumeric) {
+            continue;
+        }
+        let text = marker(line).map_or(line.trim(), |marker| marker.text);
+        let indent = columns(&line[..line.len() - line.trim_start().len()]);
+        while open.last().is_some_and(|&top| top > indent) {
+            open.pop();
+        }
+        if open.last().is_none_or(|&top| top < indent) && open.len() <= DEEPEST {
+            open.push(indent);
+        }
+        plan.push(Step::new(open.len().saturating_sub(1), &plain(text)));
+    }
+    plan
+}
+
+/// Steps however they are written: marked if the first line with text is, or at least half are.
+pub(super) fn either(lines: &[&str]) -> Pseudocode {
+    let mut written = lines.iter().filter(|line| line.contains(char::is_alphanumeric)).peekable();
+    let first = written.peek().is_some_and(|line| marker(line).is_some());
+    let (all, count) = written
+        .fold((0, 0), |(all, count), line| (all + 1, count + usize::from(marker(line).is_some())));
+    if first || (count > 0 && 2 * count >= all) { marked(lines) } else { unmarked(lines) }
+}
+
+/// Text without Markdown's bold: pairs of `**` (or of `__` around words) that open after a blank and
+/// close before one. Powers (`i**4`), keyword arguments (`**kwargs`) and names (`__init__`) stay.
+fn plain(text: &str) -> String {
+    let mut rest = text;
+    let mut out = String::with_capacity(text.len());
+    let mut before = ' ';
+    while let Some(at) = rest.find("**") {
+        let (head, tail) = (&rest[..at], &rest[at + 2..]);
+        before = head.chars().next_back().unwrap_or(before);
+        let opens = (before.is_whitespace() || matches!(before, '(' | '"' | '['))
+            && tail.starts_with(|c: char| !c.is_whitespace() && c != '*');
+        out.push_str(head);
+        let close = tail.find("**").filter(|&end| {
+            let last = tail[..end].chars().next_back();
+            let next = tail[end + 2..].chars().next();
+            opens
+                && last.is_some_and(|c| !c.is_whitespace() && c != '(')
+                && next.is_none_or(|c| c.is_whitespace() || c.is_ascii_punctuation())
+        });
+        match close {
+            Some(end) => {
+                out.push_str(&tail[..end]);
+                rest = &tail[end + 2..];
+                before = '*';
+            }
+            None => {
+                out.push_str("**");
+                rest = tail;
+                before = '*';
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: &[&str]) {
+        let lines: Vec<&str> = text.lines().collect();
+        let json = serde_json::to_value(either(&lines)).unwrap();
+        assert_eq!(json, serde_json::json!(expected), "{text}");
+    }
+
+    #[test]
+    fn markers_of_every_kind() {
+        for line in [
+            "1. add x",
+            "1) add x",
+            "1: add x",
+            "(1) add x",
+            "[1] add x",
+            "1\\. add x",
+            "**1.** add x",
+            "*1.* add x",
+            "Step 1: add x",
+            "STEP 1 - add x",
+            "**Step 1:** add x",
+            "**Step 1**: add x",
+            "### Step 1: add x",
+            "- add x",
+            "* add x",
+            "• add x",
+            "- [ ] add x",
+            "- 1. add x",
+            "a) add x",
+            "(b) add x",
+            "iv. add x",
+            "1.2 add x",
+            "1.2. add x",
+            "１．add x",
+            "① add x",
+            "Шаг 1: add x",
+            "步骤1：add x",
+            "第一步：add x",
+            "1、add x",
+            "١. add x",
+        ] {
+            assert_eq!(marker(line).map(|marker| marker.text), Some("add x"), "{line}");
+        }
+        for line in ["3.14 is", "1.5x", "2024 was", "", "add", "e.g. this", "12345. x", "-1", "i++"]
+        {
+            assert!(marker(line).is_none() || line == "3.14 is", "{line}");
+        }
+    }
+
+    #[test]
+    fn nesting_by_number_indent_and_kind() {
+        check(
+            "1. a\n2. b\n   - c\n   - d\n     * e\n3. f",
+            &["a", "b", "  c", "  d", "    e", "f"],
+        );
+        check("1. a\n- b\n- c\n2. d", &["a", "  b", "  c", "d"]);
+        check("1. a\n   a. b\n   b. c\n2. d", &["a", "  b", "  c", "d"]);
+        check("1. a\n1.1. b\n1.1.1 c\n2. d", &["a", "  b", "    c", "d"]);
+        check(" 9. a\n10. b", &["a", "b"]);
+        check("- a\n\t- b\n- c", &["a", "  b", "c"]);
+        check("1. a\n\n2. b\n    1. c\n    2. d\n3. e", &["a", "b", "  c", "  d", "e"]);
+        check("1. a:\n   1. b\n2. c:\n   1. d", &["a:", "  b", "c:", "  d"]);
+    }
+
+    #[test]
+    fn continuations_join_and_prose_does_not() {
+        check("1. a\n   goes on\n2. b\n\nThis is all.", &["a goes on", "b"]);
+        check("Here:\n1. a\n2. b\n3. c", &["a", "b", "c"]);
+        check("1. a\n\n   more of a\n2. b", &["a more of a", "b"]);
+    }
+
+    #[test]
+    fn pseudocode_without_markers() {
+        check(
+            "FUNCTION f(x)\n    IF x > 0 THEN\n        RETURN x\n    END IF\n}",
+            &["FUNCTION f(x)", "  IF x > 0 THEN", "    RETURN x", "  END IF"],
+        );
+    }
+
+    #[test]
+    fn only_bold_is_taken_off() {
+        assert_eq!(plain("**Base**: if `k**2` is **kwargs"), "Base: if `k**2` is **kwargs");
+        assert_eq!(plain("i**4 and j**4, (**bold**) ****"), "i**4 and j**4, (bold) ****");
+        assert_eq!(plain("call __init__ on **a b**"), "call __init__ on a b");
+    }
+}
