@@ -113,6 +113,23 @@ impl AdamW {
         self.slots.iter().map(|slot| (&*slot.name, &slot.parameter, &slot.mean, &slot.square))
     }
 
+    /// Sets every gradient to zero. [`step`](Self::step) does so by itself; this is for what was
+    /// left behind before the first.
+    ///
+    /// # Errors
+    /// [`StudentCoreError::Torch`].
+    pub fn zero_gradients(&self) -> Result<()> {
+        no_grad(|| {
+            for slot in &self.slots {
+                let mut gradient = slot.parameter.f_grad()?;
+                if gradient.defined() {
+                    let _ = gradient.f_zero_()?;
+                }
+            }
+            Ok(())
+        })
+    }
+
     /// The norm of all gradients together. One wait for the device.
     ///
     /// # Errors

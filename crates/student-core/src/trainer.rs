@@ -203,6 +203,7 @@ impl<'a, M: Trainable + ?Sized> Run<'a, M> {
         if let Some(parameter) = loss.weights.parameter() {
             optimizer.add_without_decay("task_weights.log_variance", parameter.shallow_clone())?;
         }
+        optimizer.zero_gradients()?;
         let visits = Visits {
             data: training,
             seed: config.seed,

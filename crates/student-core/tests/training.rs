@@ -284,7 +284,9 @@ fn damaged_checkpoints_are_refused_with_file_and_reason() {
     let mut renamed = whole.clone();
     renamed[at + 10] = b'd';
     refused(Some(&renamed), &json, &[tensors, "adam_mean.head.bias is missing"]);
-    refused(Some(&whole), &json, &[]);
+    // Undamaged it is taken.
+    let outcome = train(&config(), made.path(), &Toy::new(5, 0.0)).unwrap();
+    assert_eq!(outcome.end, Some(End::Complete));
 }
 
 #[test]
