@@ -132,6 +132,41 @@ impl<C: Cell> Band<C> {
     }
 }
 
+/// The pairs of positions that a cheapest alignment of `s` and `t` puts together, from the ends to the
+/// starts. `distance` is the distance of the strings; O(n·distance) time and memory.
+pub(super) fn matches<C: Cell>(s: &[u32], t: &[u32], distance: u32) -> Vec<(usize, usize)> {
+    let (low, high) = diagonals(s.len(), t.len(), distance);
+    let band = Band::<C>::new(s, t, low, high);
+    let (mut x, mut y) = (s.len(), t.len());
+    let mut pairs = Vec::with_capacity(x.min(y));
+    while x > 0 && y > 0 {
+        let here = band.get(x, y);
+        let differs = u32::from(s[x - 1] != t[y - 1]);
+        if band.get(x - 1, y - 1) + differs == here {
+            (x, y) = (x - 1, y - 1);
+            pairs.push((x, y));
+        } else if band.get(x - 1, y) + 1 == here {
+            x -= 1;
+        } else {
+            y -= 1;
+        }
+    }
+    pairs
+}
+
+/// The diagonals, column less row, that an alignment of strings of these lengths for `k` can touch.
+pub(super) fn diagonals(n: usize, m: usize, k: u32) -> (isize, isize) {
+    let shift = m as isize - n as isize;
+    let spare = (k as isize - shift.abs()).max(0) / 2;
+    (shift.min(0) - spare, shift.max(0) + spare)
+}
+
+/// Whether tables for strings of these lengths can have cells of 16 bits.
+pub(super) fn narrow(n: usize, m: usize) -> bool {
+    // Twice the lengths: cells without room sink by one a row.
+    2 * (n + m) < <i16 as Cell>::FAR.to_u32() as usize
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

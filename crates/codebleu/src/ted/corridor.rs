@@ -20,7 +20,7 @@
 //! linear-time*, Journal of Discrete Algorithms 5, 2007), who compares sizes where this compares
 //! strings.
 
-use super::alignment::Band;
+use super::alignment::{Band, diagonals, narrow};
 use super::row::Cell;
 use super::{Edit, Tree};
 
@@ -68,13 +68,6 @@ fn first(tree: &Tree, node: usize) -> usize {
     node + 1 - tree.sizes[node] as usize
 }
 
-/// The diagonals, column less row, that a mapping of cost `k` can touch.
-fn diagonals(a: &Tree, b: &Tree, k: u32) -> (isize, isize) {
-    let shift = b.len() as isize - a.len() as isize;
-    let spare = (k as isize - shift.abs()).max(0) / 2;
-    (shift.min(0) - spare, shift.max(0) + spare)
-}
-
 /// The greatest distance of the strings at which a corridor is worth a try.
 pub(super) fn promising(a: &Tree, b: &Tree) -> u32 {
     (a.len() + b.len()) as u32 / 6
@@ -88,22 +81,17 @@ pub(super) fn affordable(a: &Tree, b: &Tree) -> u64 {
 
 /// Bytes of the string tables for limit `k`, by far the most that a corridor takes.
 pub(super) fn bytes(a: &Tree, b: &Tree, k: u32) -> u128 {
-    let (low, high) = diagonals(a, b, k);
-    let band = if narrow(a, b) { Band::<i16>::bytes } else { Band::<i32>::bytes };
+    let (low, high) = diagonals(a.len(), b.len(), k);
+    let band = if narrow(a.len(), b.len()) { Band::<i16>::bytes } else { Band::<i32>::bytes };
     // Four bands, and one row of spans per row of a band at most.
     6 * band(a.len(), low, high)
-}
-
-fn narrow(a: &Tree, b: &Tree) -> bool {
-    // Twice the sizes: cells without room sink by one a row.
-    2 * (a.len() + b.len()) < <i16 as Cell>::FAR.to_u32() as usize
 }
 
 impl<'a> Corridor<'a> {
     /// What the limit `k` allows; `None` where the tables would have more than `most` cells. Neither
     /// tree may be empty, and `k` is no less than the distance of the postorders.
     pub(super) fn new(a: &'a Tree, b: &'a Tree, k: u32, most: u64) -> Option<Corridor<'a>> {
-        if narrow(a, b) {
+        if narrow(a.len(), b.len()) {
             Corridor::with_cells::<i16>(a, b, k, most)
         } else {
             Corridor::with_cells::<i32>(a, b, k, most)
@@ -112,7 +100,7 @@ impl<'a> Corridor<'a> {
 
     fn with_cells<C: Cell>(a: &'a Tree, b: &'a Tree, k: u32, most: u64) -> Option<Corridor<'a>> {
         let (n, m) = (a.len(), b.len());
-        let (low, high) = diagonals(a, b, k);
+        let (low, high) = diagonals(a.len(), b.len(), k);
         let reversed = |labels: &[u32]| labels.iter().rev().copied().collect::<Vec<u32>>();
         let shift = m as isize - n as isize;
         let forward = |s: &[u32], t: &[u32]| Band::<C>::new(s, t, low, high);

@@ -160,7 +160,7 @@ impl Solver {
 
     /// The distance if it is at most `limit`.
     fn solve(&self, a: &Tree, b: &Tree, limit: u32) -> Result<Option<u32>, TedError> {
-        let (lower, upper) = bounds(a, b);
+        let (lower, upper) = bounds::quick(a, b);
         let (lower, upper) = match self.search(a, b, lower, upper, limit) {
             Search::Found(_, distance) => return Ok(Some(distance)),
             Search::Between(lower, upper) => (lower, upper),
@@ -262,7 +262,7 @@ impl Solver {
     /// # Errors
     /// [`TedError::Memory`]
     pub fn mapping(&self, a: &Tree, b: &Tree) -> Result<Vec<Edit>, TedError> {
-        let (lower, upper) = bounds(a, b);
+        let (lower, upper) = bounds::quick(a, b);
         if upper == 0 {
             return Ok((0..a.len()).map(|node| Edit::Keep { from: node, to: node }).collect());
         }

@@ -15,7 +15,7 @@
 //!   takes three shifts for eight cells.
 //! * **Cells are 16 bits wide** where the sizes allow it.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use super::row::{Cell, LANES, Row};
 use super::{Edit, Tree};
@@ -36,31 +36,16 @@ pub(super) struct View {
 }
 
 impl View {
-    pub(super) fn left(tree: &Tree) -> View {
-        View::new(tree.labels.clone(), tree.sizes.clone())
-    }
-
-    /// The tree with the children of every node in reverse: its postorder is the tree's preorder
-    /// backwards.
-    pub(super) fn right(tree: &Tree) -> View {
+    fn left(tree: &Tree) -> View {
         let n = tree.len();
-        let mut sizes = vec![0; n];
-        for (&node, &size) in tree.preorder.iter().zip(&tree.sizes) {
-            sizes[n - 1 - node as usize] = size;
-        }
-        View::new(tree.preorder_labels.iter().rev().copied().collect(), sizes)
-    }
-
-    fn new(labels: Vec<u32>, sizes: Vec<u32>) -> View {
-        let n = labels.len();
         // A node is its label and the list of its children's classes, a list is its last element
         // and the list before that: numbering pairs numbers both. No list is 0.
-        let mut pairs: FxHashMap<(u32, u32, bool), u32> = FxHashMap::default();
+        let mut pairs: FxHashMap<(u32, u32, bool), u32> =
+            FxHashMap::with_capacity_and_hasher(n, FxBuildHasher);
         let (mut class_count, mut list_count) = (0u32, 0u32);
         let mut classes = vec![0u32; n];
-        let mut leaf_of: Vec<u32> = Vec::with_capacity(n);
         for node in 0..n {
-            let first = node + 1 - sizes[node] as usize;
+            let first = node + 1 - tree.sizes[node] as usize;
             let mut list = 0;
             let mut end = node;
             while end > first {
@@ -69,37 +54,59 @@ impl View {
                     list_count += 1;
                     list_count
                 });
-                end = child + 1 - sizes[child] as usize;
+                end -= tree.sizes[child] as usize;
             }
-            classes[node] = *pairs.entry((list, labels[node], true)).or_insert_with(|| {
+            classes[node] = *pairs.entry((list, tree.labels[node], true)).or_insert_with(|| {
                 class_count += 1;
                 class_count - 1
             });
-            leaf_of.push(first as u32);
         }
-        // In postorder the last node with a given leftmost leaf is a keyroot.
-        let mut last = vec![0u32; n];
-        for (node, &leaf) in leaf_of.iter().enumerate() {
-            last[leaf as usize] = node as u32;
+        View::new(tree.labels.clone(), tree.sizes.clone(), classes, class_count as usize)
+    }
+
+    /// The tree with the children of every node in reverse: its postorder is the tree's preorder
+    /// backwards. Subtrees are equal there if they are equal here.
+    fn right(tree: &Tree, left: &View) -> View {
+        let n = tree.len();
+        let (mut sizes, mut classes) = (vec![0; n], vec![0; n]);
+        for (node, &preorder) in tree.preorder.iter().enumerate() {
+            sizes[n - 1 - preorder as usize] = tree.sizes[node];
+            classes[n - 1 - preorder as usize] = left.classes[node];
         }
-        let mut solved = vec![false; class_count as usize];
+        let labels = tree.preorder_labels.iter().rev().copied().collect();
+        View::new(labels, sizes, classes, left.class_count)
+    }
+
+    fn new(labels: Vec<u32>, sizes: Vec<u32>, classes: Vec<u32>, class_count: usize) -> View {
+        let n = labels.len();
+        // The next node up the left path, and for every leaf the top of its path so far.
+        let mut up = vec![0u32; n];
+        let mut top = vec![0u32; n];
+        for (node, &size) in sizes.iter().enumerate() {
+            let leaf = node + 1 - size as usize;
+            if leaf != node {
+                up[top[leaf] as usize] = node as u32;
+            }
+            top[leaf] = node as u32;
+        }
+        let mut solved = vec![false; class_count];
         let mut keyroots = Vec::new();
         let mut fresh = vec![false; n];
-        for node in 0..n {
-            let leaf = leaf_of[node] as usize;
-            if last[leaf] as usize != node || leaf == node || solved[classes[node] as usize] {
+        for (node, &size) in sizes.iter().enumerate() {
+            let leaf = node + 1 - size as usize;
+            // Every node is on one left path: the paths are walked when their tops come.
+            if top[leaf] as usize != node || leaf == node || solved[classes[node] as usize] {
                 continue;
             }
             keyroots.push(node as u32);
-            // Up the left path: a parent is the next node that starts at the same leaf.
-            for on_path in leaf + 1..=node {
-                if leaf_of[on_path] as usize == leaf {
-                    fresh[on_path] =
-                        !std::mem::replace(&mut solved[classes[on_path] as usize], true);
-                }
+            let mut on_path = leaf;
+            while on_path != node {
+                on_path = up[on_path] as usize;
+                let solved = &mut solved[classes[on_path] as usize];
+                fresh[on_path] = !std::mem::replace(solved, true);
             }
         }
-        View { labels, sizes, classes, class_count: class_count as usize, keyroots, fresh }
+        View { labels, sizes, classes, class_count, keyroots, fresh }
     }
 
     fn len(&self) -> usize {
@@ -138,9 +145,10 @@ impl Plan {
     /// The arrangement with the fewest cells. Neither tree may be empty.
     pub(super) fn new(a: &Tree, b: &Tree) -> Plan {
         let (left_a, left_b) = (View::left(a), View::left(b));
-        let (right_a, right_b) = (View::right(a), View::right(b));
+        let (right_a, right_b) = (View::right(a, &left_a), View::right(b, &left_b));
         let arrange = |a: View, b: View, mirrored: bool| {
-            let (across, down) = (a.rows() * b.columns(), b.rows() * a.columns());
+            let (across, down) =
+                (a.rows().saturating_mul(b.columns()), b.rows().saturating_mul(a.columns()));
             if down < across {
                 Plan { rows: b, columns: a, swapped: true, mirrored, cells: down }
             } else {
