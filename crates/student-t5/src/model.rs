@@ -211,19 +211,19 @@ fn attend(
 
 impl T5 {
     /// A model with initial weights as transformers draws them: normal, with deviations by layer
-    /// that make up for the unscaled attention. Sets torch's random seed.
+    /// that make up for the unscaled attention. Equal seeds give equal weights on every device.
     ///
     /// # Errors
     /// [`T5Error::Config`] for a shape that is none; [`T5Error::Torch`], for instance where memory
     /// does not suffice.
-    pub fn new(config: T5Config, seed: i64, device: Device) -> Result<T5> {
+    pub fn new(config: T5Config, seed: u64, device: Device) -> Result<T5> {
         config.validate()?;
-        tch::manual_seed(seed);
-        let own_head = !config.tie_word_embeddings;
+        let factor = config.initializer_factor;
         let tensors = no_grad(|| {
-            parameters(&config, own_head)
+            parameters(&config, !config.tie_word_embeddings)
                 .into_iter()
-                .map(|p| Ok((p.name.clone(), p.initial(config.initializer_factor, device)?)))
+                .enumerate()
+                .map(|(index, p)| Ok((p.name.clone(), p.initial(seed, index, factor, device)?)))
                 .collect::<Torch<HashMap<String, Tensor>>>()
         })?;
         T5::from_tensors(config, tensors)

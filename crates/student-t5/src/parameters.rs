@@ -3,6 +3,7 @@
 use tch::{Device, Kind, TchError, Tensor};
 
 use crate::config::T5Config;
+use crate::random::Xoshiro;
 
 /// One trainable tensor.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,16 +71,22 @@ pub(crate) fn parameters(config: &T5Config, own_head: bool) -> Vec<Parameter> {
 }
 
 impl Parameter {
-    /// Initial values drawn from torch's generator.
-    pub(crate) fn initial(&self, factor: f64, device: Device) -> Result<Tensor, TchError> {
-        match self.deviation {
-            Some(deviation) => {
-                // Drawn on the CPU so that a seed means the same weights on every device.
-                let mut tensor = Tensor::f_empty(&self.shape[..], (Kind::Float, Device::Cpu))?;
-                tensor.f_normal_(0.0, deviation)?.f_to_device(device)
-            }
-            None => Tensor::f_full(&self.shape[..], factor, (Kind::Float, device)),
-        }
+    /// Initial values: `index` is the parameter's place in its model. They depend on nothing else,
+    /// and are the same on every device.
+    pub(crate) fn initial(
+        &self,
+        seed: u64,
+        index: usize,
+        factor: f64,
+        device: Device,
+    ) -> Result<Tensor, TchError> {
+        let Some(deviation) = self.deviation else {
+            return Tensor::f_full(&self.shape[..], factor, (Kind::Float, device));
+        };
+        let mut random = Xoshiro::new(seed.wrapping_add((index as u64) << 40));
+        let mut numbers = vec![0.0; self.shape.iter().product::<i64>() as usize];
+        random.fill_normal(&mut numbers, deviation);
+        Tensor::f_from_slice(&numbers)?.f_view(&self.shape[..])?.f_to_device(device)
     }
 }
 
@@ -94,5 +101,25 @@ mod tests {
         let count: i64 =
             parameters(&config, false).iter().map(|p| p.shape.iter().product::<i64>()).sum();
         assert_eq!(count, 222_882_048);
+    }
+
+    #[test]
+    fn initial_values_depend_on_the_seed_alone_and_have_their_deviation() {
+        let config = T5Config::preset(Preset::Nano, 1000);
+        let all = parameters(&config, true);
+        let draw = |seed, index: usize| all[index].initial(seed, index, 1.0, Device::Cpu).unwrap();
+        for (index, parameter) in all.iter().enumerate() {
+            let tensor = draw(1, index);
+            assert!(tensor.equal(&draw(1, index)));
+            match parameter.deviation {
+                Some(wanted) => {
+                    assert!(!tensor.equal(&draw(2, index)));
+                    let found = tensor.std(true).double_value(&[]);
+                    // The smallest tensor has 128 numbers.
+                    assert!((found / wanted - 1.0).abs() < 0.3, "{}", parameter.name);
+                }
+                None => assert!(tensor.equal(&tensor.ones_like())),
+            }
+        }
     }
 }

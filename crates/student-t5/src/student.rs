@@ -66,14 +66,14 @@ pub struct Cut {
 }
 
 impl T5Student {
-    /// An untrained student. Sets torch's random seed.
+    /// An untrained student.
     ///
     /// # Errors
     /// [`T5Error::Tokenizer`] if the tokenizer does not fit the shape; as [`T5::new`].
     pub fn new(
         config: T5Config,
         tokenizer: Tokenizer,
-        seed: i64,
+        seed: u64,
         device: Device,
     ) -> Result<T5Student> {
         tokenizer.check_fits(&config)?;
