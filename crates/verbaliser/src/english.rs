@@ -18,6 +18,10 @@ use crate::phrase::{article, comparison, infix, join, ordinal, quoted};
 
 /// Most items of a list that are said; the rest is counted.
 const MOST_ITEMS: usize = 12;
+/// Longest step, in bytes, before the parts of a call or literal get sub-steps of their own.
+const LONGEST_STEP: usize = 200;
+/// Most sub-steps made of the parts of one call or literal.
+const MOST_PARTS: usize = 40;
 /// Deepest nesting of phrases inside one step; what lies deeper is said by the names in it.
 const DEEPEST_PHRASE: usize = 9;
 /// Most names that stand for what is not said in full.
@@ -118,26 +122,35 @@ impl English {
             Stmt::Class(class) => self.class(class),
             Stmt::Assign { targets, value } => {
                 let text = self.assign(targets, value);
-                self.step(text);
-                self.closures(value);
+                match targets.as_slice() {
+                    [target @ (Expr::Name(_) | Expr::Attribute(..) | Expr::Index(..))]
+                        if text.len() > LONGEST_STEP =>
+                    {
+                        let lead = format!("set {} to ", self.tight(target, With));
+                        self.long(lead, text, value);
+                    }
+                    _ => self.step_with(text, value),
+                }
             }
             Stmt::Augment { target, op, value } => {
                 let text = self.augment(target, *op, value);
-                self.step(text);
-                self.closures(value);
+                self.step_with(text, value);
             }
             Stmt::Expr(value) => {
                 let text = self.expression_step(value);
-                self.step(text);
-                self.closures(value);
+                match value {
+                    Expr::Call(..) if text.starts_with("call ") => {
+                        self.long("call ".into(), text, value)
+                    }
+                    _ => self.step_with(text, value),
+                }
             }
             Stmt::Return(value) => {
                 match value {
                     None => self.step("return"),
                     Some(value) => {
                         let text = format!("return {}", self.values(value));
-                        self.step(text);
-                        self.closures(value);
+                        self.long("return ".into(), text, value);
                     }
                 };
             }
@@ -146,13 +159,24 @@ impl English {
                     None => self.step("yield"),
                     Some(value) => {
                         let text = format!("yield {}", self.values(value));
-                        self.step(text);
-                        self.closures(value);
+                        self.long("yield ".into(), text, value);
                     }
                 };
             }
             Stmt::Raise { error, cause } => self.raise(error.as_ref(), cause.as_ref()),
             Stmt::If { branches, otherwise } => self.choose(branches, otherwise.as_deref()),
+            Stmt::ForEach {
+                target: Expr::Name(name),
+                iterable: Expr::Call(callee, times),
+                body,
+            } if name == "_"
+                && times.len() == 1
+                && self.language == Language::Python
+                && matches!(&**callee, Expr::Name(range) if range == "range") =>
+            {
+                let heading = format!("repeat {} times:", self.tight(&times[0], Infix));
+                self.under(heading, body);
+            }
             Stmt::ForEach { target, iterable, body } => {
                 let heading = format!("for each {}:", self.each(target, iterable));
                 self.under(heading, body);
@@ -182,9 +206,10 @@ impl English {
             Stmt::Switch { heading, subject, cases } => self.switch(heading, subject, cases),
             Stmt::Say(template, parts) => {
                 let text = self.fill(template, parts, Grip::Clause);
-                self.step(text);
-                for part in parts {
-                    self.closures(part);
+                match parts.as_slice() {
+                    [] => self.step(text),
+                    [one] => self.step_with(text, one),
+                    several => self.step_with(text, &Expr::Unknown(several.to_vec())),
                 }
             }
             Stmt::Under(template, parts, body) => {
@@ -193,8 +218,7 @@ impl English {
             }
             Stmt::Later(when, call) => {
                 let text = format!("{when}, {}", self.expression_step(call));
-                self.step(text);
-                self.closures(call);
+                self.step_with(text, call);
             }
             Stmt::Block(body) => self.block(body),
         }
@@ -296,6 +320,20 @@ impl English {
             return format!("append {} to {}", self.list(items, "and"), self.tight(target, With));
         }
         match targets {
+            [Expr::Items(_, names)] if only_named(names).is_some() => {
+                let index = only_named(names).unwrap_or_default();
+                let name = self.tight(&names[index], With);
+                let place = match index {
+                    0 => "first",
+                    index if index + 1 == names.len() => "last",
+                    index => ordinal(index as i64 + 1).unwrap_or("further"),
+                };
+                let value = self.top(value);
+                match value.strip_prefix("the result of ") {
+                    Some(call) => format!("set {name} to the {place} result of {call}"),
+                    None => format!("set {name} to the {place} item of {value}"),
+                }
+            }
             [Expr::Items(_, names)] => {
                 let names = self.list(names, "and");
                 match value {
@@ -523,34 +561,110 @@ impl English {
         text
     }
 
-    /// The steps of the functions without a name that occur in a statement, below its step.
-    fn closures(&mut self, value: &Expr) {
-        let mut pending = vec![value];
-        while let Some(expr) = pending.pop() {
-            match expr {
+    /// A step, and below it the steps of the functions without a name that occur in `value`. The
+    /// only one, if the step ends with it, is told right there.
+    fn step_with(&mut self, text: String, value: &Expr) {
+        let below = steps_below(value);
+        if let [Expr::Closure { parameters, body }] = below.as_slice()
+            && text.ends_with(&self.closure_name(parameters, "a function"))
+        {
+            self.under(text + ":", body);
+            return;
+        }
+        if let [Expr::New { arguments, members: Some(members), .. }] = below.as_slice()
+            && arguments.is_empty()
+            && let Some(text) = text.strip_suffix(BELOW)
+        {
+            self.under(format!("{text}:"), members);
+            return;
+        }
+        self.step(text);
+        self.depth += 1;
+        for part in below {
+            match part {
                 Expr::Closure { parameters, body } => {
-                    self.depth += 1;
-                    let heading = format!("{}:", self.closure_name(parameters, "the function"));
-                    self.under(heading, body);
-                    self.depth -= 1;
+                    let heading = self.closure_name(parameters, "the function");
+                    self.under(heading + ":", body);
                 }
-                Expr::New { class, arguments, members } => {
-                    if let Some(members) = members {
-                        self.depth += 1;
-                        self.under(format!("the new {class}:"), members);
-                        self.depth -= 1;
-                    }
-                    pending.extend(arguments.iter().rev());
+                Expr::New { class, members: Some(members), .. } => {
+                    self.under(format!("the new {class}:"), members);
                 }
-                Expr::Below { parts, body, .. } => {
-                    self.depth += 1;
-                    self.block(body);
-                    self.depth -= 1;
-                    pending.extend(parts.iter().rev());
-                }
-                expr => pending.extend(expr.children().into_iter().rev()),
+                Expr::Below { body, .. } => self.block(body),
+                _ => {}
             }
         }
+        self.depth -= 1;
+    }
+
+    /// A step `text`, which is `lead` and the phrase of `value`. Where it is too long, the parts of
+    /// the call or literal that `value` is become sub-steps.
+    fn long(&mut self, lead: String, text: String, value: &Expr) {
+        if text.len() <= LONGEST_STEP || self.nesting >= DEEPEST_PHRASE {
+            self.step_with(text, value);
+            return;
+        }
+        let (heading, parts): (String, Vec<&Expr>) = match value {
+            Expr::New { class, arguments, members: None } => {
+                (format!("{lead}a new {class} with:"), arguments.iter().collect())
+            }
+            Expr::Named(name, inner) => return self.longer(format!("{lead}{name} set to "), inner),
+            Expr::Entry(key, inner) => {
+                let key = self.tight(key, Of);
+                return self.longer(format!("{lead}{key} set to "), inner);
+            }
+            Expr::Say("a pointer to {0}", inner) if inner.len() == 1 => {
+                return self.longer(format!("{lead}a pointer to "), &inner[0]);
+            }
+            Expr::Say(template @ ("a {0} holding {1*}" | "a {0} with {1*}"), parts) => {
+                let opening = self.fill(template.trim_end_matches("{1*}"), parts, Of);
+                (format!("{lead}{}:", opening.trim_end()), parts.iter().skip(1).collect())
+            }
+            Expr::Items(kind, items) => {
+                let noun = collection(*kind);
+                let link = if *kind == Collection::Dictionary { "with" } else { "of" };
+                (format!("{lead}the {noun} {link}:"), items.iter().collect())
+            }
+            Expr::Format { template, values } => {
+                let template = self.tight(template, Of);
+                (format!("{lead}{template} filled with:"), values.iter().collect())
+            }
+            Expr::Chain(first, rest)
+                if text.starts_with(&format!("{lead}the concatenation of ")) =>
+            {
+                let parts = std::iter::once(&**first).chain(rest.iter().map(|(_, item)| item));
+                (format!("{lead}the concatenation of:"), parts.collect())
+            }
+            Expr::Call(_, arguments) if !arguments.is_empty() => {
+                // Idioms and chains of calls have words of their own and stay in one piece.
+                let said = self.list(arguments, "and");
+                let Some(opening) = text.strip_suffix(&format!(" with {said}")) else {
+                    self.step_with(text, value);
+                    return;
+                };
+                (format!("{opening} with:"), arguments.iter().collect())
+            }
+            _ => {
+                self.step_with(text, value);
+                return;
+            }
+        };
+        self.step(heading);
+        self.depth += 1;
+        self.nesting += 1;
+        for part in parts.iter().take(MOST_PARTS) {
+            self.longer(String::new(), part);
+        }
+        if parts.len() > MOST_PARTS {
+            self.shortened += 1;
+            self.step(format!("{} more", parts.len() - MOST_PARTS));
+        }
+        self.nesting -= 1;
+        self.depth -= 1;
+    }
+
+    fn longer(&mut self, lead: String, value: &Expr) {
+        let text = format!("{lead}{}", self.top(value));
+        self.long(lead, text, value);
     }
 
     fn closure_name(&mut self, parameters: &[Parameter], function: &str) -> String {
@@ -879,15 +993,12 @@ impl English {
                 (format!("the awaited {}", strip_the(&self.tight(inner, With))), With)
             }
             Expr::Convert(inner, kind) => {
-                {
                 let verb = if self.language == Language::Java { "cast" } else { "converted" };
                 (format!("{} {verb} to {kind}", self.tight(inner, Of)), Infix)
             }
-            }
             Expr::Say(template, parts) => {
-                let grip =
-                    if template.ends_with('}') || template.ends_with("{*}") { Of } else { With };
-                (self.fill(template, parts, Of), grip)
+                let loose = !template.ends_with('}') || template.contains('*');
+                (self.fill(template, parts, Of), if loose { With } else { Of })
             }
             Expr::Unknown(parts) => match parts.as_slice() {
                 [] => ("an unnamed value".into(), Of),
@@ -917,6 +1028,16 @@ impl English {
             if let Some(place) = place {
                 return (format!("the {place} element of {}", self.tight(base, Of)), Of);
             }
+        }
+        if self.language == Language::Python
+            && let Some(class) = base.path().filter(|path| is_class(path))
+        {
+            // Optional[int]: a type of types.
+            let arguments = match at {
+                Expr::Items(Collection::Tuple, parts) => self.list(parts, "and"),
+                one => self.top(one),
+            };
+            return (format!("{class} of {arguments}"), With);
         }
         // a[i][j] in one breath.
         let mut places = vec![at];
@@ -971,12 +1092,12 @@ impl English {
                 format!("the last {} elements of {base}", self.tight(count, Of))
             }
             (Some(from), None) => {
-                format!("the elements of {base} from index {} on", self.tight(from, Of))
+                format!("the elements of {base} from index {} on", self.tight(from, Infix))
             }
             (Some(from), Some(to)) => format!(
                 "the elements of {base} from index {} to {} (exclusive)",
-                self.tight(from, Of),
-                self.tight(to, Of)
+                self.tight(from, Infix),
+                self.tight(to, Infix)
             ),
         };
         match number(step) {
@@ -1037,8 +1158,15 @@ impl English {
             Idiom::Value(template) => {
                 let grip = match template {
                     // "x in lower case" and the like: words follow the last part.
+                    template if template.contains(", or ") => Grip::Clause,
                     template if !template.ends_with('}') => Infix,
-                    template if template.contains(" with ") || template.contains(" by ") => With,
+                    template
+                        if [" with ", " by ", " named ", "*"]
+                            .iter()
+                            .any(|w| template.contains(w)) =>
+                    {
+                        With
+                    }
                     _ => Of,
                 };
                 (self.fill(template, &parts, Of), grip)
@@ -1099,7 +1227,7 @@ impl English {
     }
 
     fn new_object(&mut self, class: &str, arguments: &[Expr], members: bool) -> Phrase {
-        let below = if members { " (defined below)" } else { "" };
+        let below = if members { BELOW } else { "" };
         match arguments {
             [] => (format!("a new {class}{below}"), Of),
             arguments => {
@@ -1115,8 +1243,8 @@ impl English {
                 std::iter::once(first).chain(rest.iter().map(|(_, item)| item)).cloned().collect();
             return (format!("the concatenation of {}", self.list(&items, "and")), With);
         }
-        if let ([(Op::Mod, values)], Expr::Text { .. }, Language::Python) =
-            (rest, first, self.language)
+        if let ([(Op::Mod, values)], Language::Python) = (rest, self.language)
+            && is_template(first)
         {
             let values = match values {
                 Expr::Items(Collection::Tuple, values) => values.clone(),
@@ -1158,14 +1286,7 @@ impl English {
     }
 
     fn items(&mut self, kind: Collection, items: &[Expr]) -> Phrase {
-        let name = match kind {
-            Collection::List => "list",
-            Collection::Tuple => "tuple",
-            Collection::Set => "set",
-            Collection::Dictionary => "dictionary",
-            Collection::Values => "sequence",
-            Collection::Array => "array",
-        };
+        let name = collection(kind);
         if items.is_empty() {
             return (format!("{} empty {name}", article("empty")), Of);
         }
@@ -1299,8 +1420,17 @@ impl English {
     }
 
     fn truth(&mut self, value: &Expr, positive: bool) -> String {
-        let text = self.tight(value, With);
+        let text = self.side(value);
         format!("{text} is {}", if positive { "true" } else { "false" })
+    }
+
+    /// A side of a comparison: a call with several arguments is set apart.
+    fn side(&mut self, value: &Expr) -> String {
+        match self.phrase(value) {
+            (text, With) if text.contains(" and ") => format!("({text})"),
+            (text, own) if own > With => format!("({text})"),
+            (text, _) => text,
+        }
     }
 
     fn joined(&mut self, items: &[Expr], all: bool, positive: bool) -> String {
@@ -1401,19 +1531,49 @@ impl English {
             let not = if equal { "" } else { "not " };
             match right {
                 Expr::Text { content, .. } if content.is_empty() => {
-                    return format!("{} is {not}an empty string", self.tight(left, With));
+                    return format!("{} is {not}an empty string", self.side(left));
                 }
                 Expr::Items(_, items) if items.is_empty() => {
-                    return format!("{} is {not}{}", self.tight(left, With), self.top(right));
+                    return format!("{} is {not}{}", self.side(left), self.top(right));
                 }
                 Expr::Name(none) if matches!(none.as_str(), "null" | "nil") => {
-                    return format!("{} is {not}{none}", self.tight(left, With));
+                    return format!("{} is {not}{none}", self.side(left));
                 }
                 _ => {}
             }
         }
-        format!("{} {} {}", self.tight(left, With), comparison(cmp), self.tight(right, With))
+        format!("{} {} {}", self.side(left), comparison(cmp), self.side(right))
     }
+}
+
+/// What follows the class of an object whose members are told below.
+const BELOW: &str = " (defined below)";
+
+fn collection(kind: Collection) -> &'static str {
+    match kind {
+        Collection::List => "list",
+        Collection::Tuple => "tuple",
+        Collection::Set => "set",
+        Collection::Dictionary => "dictionary",
+        Collection::Values => "sequence",
+        Collection::Array => "array",
+    }
+}
+
+/// The parts of a value that have steps of their own, in order.
+fn steps_below(value: &Expr) -> Vec<&Expr> {
+    let mut found = Vec::new();
+    let mut pending = vec![value];
+    while let Some(expr) = pending.pop() {
+        if matches!(
+            expr,
+            Expr::Closure { .. } | Expr::New { members: Some(_), .. } | Expr::Below { .. }
+        ) {
+            found.push(expr);
+        }
+        pending.extend(expr.children().into_iter().rev());
+    }
+    found
 }
 
 /// Whether a value is a text by its form.
@@ -1426,10 +1586,30 @@ fn textual(language: Language, value: &Expr) -> bool {
         Expr::Chain(first, rest) => {
             textual(first) || rest.iter().any(|(op, item)| *op == Op::Add && textual(item))
         }
+        Expr::Call(callee, _) if idioms::is_formatter(language, callee) => true,
         Expr::Call(callee, _) => {
             matches!(&**callee, Expr::Attribute(base, method) if method == "format" && textual(base))
         }
         _ => false,
+    }
+}
+
+/// Whether `first % values` fills in a text: a literal, or one that a call such as `_('…')` gives.
+fn is_template(first: &Expr) -> bool {
+    match first {
+        Expr::Text { .. } => true,
+        Expr::Call(_, arguments) => matches!(arguments.as_slice(), [Expr::Text { .. }]),
+        _ => false,
+    }
+}
+
+/// The place of the only name among targets that are `_` otherwise.
+fn only_named(names: &[Expr]) -> Option<usize> {
+    let blank = |name: &Expr| matches!(name, Expr::Name(name) if name == "_");
+    let mut named = names.iter().enumerate().filter(|(_, name)| !blank(name));
+    match (named.next(), named.next()) {
+        (Some((index, name)), None) if names.len() > 1 && !is_spread(name) => Some(index),
+        _ => None,
     }
 }
 

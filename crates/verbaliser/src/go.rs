@@ -2,9 +2,7 @@
 
 use tree_sitter::Node;
 
-use crate::ir::{
-    Branch, Case, Class, Cmp, Collection, Expr, Function, Op, Parameter, Stmt, Takes,
-};
+use crate::ir::{Branch, Case, Class, Cmp, Collection, Expr, Function, Op, Parameter, Stmt, Takes};
 use crate::lower::{CountLoop, Lowering, Rules, boxed, one};
 
 pub(crate) static RULES: Rules = Rules { expression, statement };
@@ -20,7 +18,10 @@ fn expression(cx: &mut Lowering, node: Node) -> Option<Expr> {
         "interpreted_string_literal" => text(cx, node, '"'),
         "raw_string_literal" => text(cx, node, '`'),
         "rune_literal" => text(cx, node, '\''),
-        "parenthesized_expression" | "parenthesized_type" | "literal_element" | "type_elem"
+        "parenthesized_expression"
+        | "parenthesized_type"
+        | "literal_element"
+        | "type_elem"
         | "type_constraint" => cx.first(node)?,
         "expression_list" => match cx.exprs(node) {
             mut items if items.len() == 1 => items.remove(0),
@@ -86,10 +87,9 @@ fn expression(cx: &mut Lowering, node: Node) -> Option<Expr> {
             type_words(cx, node.child_by_field_name("value"))
         )),
         "pointer_type" => Expr::name(format!("pointer to {}", type_words(cx, node.named_child(0)))),
-        "channel_type" => Expr::name(format!(
-            "channel of {}",
-            type_words(cx, node.child_by_field_name("value"))
-        )),
+        "channel_type" => {
+            Expr::name(format!("channel of {}", type_words(cx, node.child_by_field_name("value"))))
+        }
         "generic_type" => {
             let name = cx.field_text(node, "type");
             let arguments = node
@@ -274,8 +274,11 @@ fn statement(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) -> bool {
         "expression_switch_statement" => {
             before(cx, node, out);
             let subject: Vec<Expr> = cx.field(node, "value").into_iter().collect();
-            let heading =
-                if subject.is_empty() { "take the first case that holds:" } else { "depending on {0}:" };
+            let heading = if subject.is_empty() {
+                "take the first case that holds:"
+            } else {
+                "depending on {0}:"
+            };
             let cases = cases(cx, node, "value");
             out.push(Stmt::Switch { heading, subject, cases });
         }
@@ -469,11 +472,7 @@ fn for_statement(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) {
                 && !cx.assigns(
                     body,
                     &found.names,
-                    &[
-                        "assignment_statement",
-                        "inc_statement",
-                        "dec_statement",
-                    ],
+                    &["assignment_statement", "inc_statement", "dec_statement"],
                 )
             {
                 let body = cx.body(body);
@@ -538,9 +537,7 @@ fn range(cx: &mut Lowering, head: Node, body: Vec<Stmt>, out: &mut Vec<Stmt>) {
         None => Vec::new(),
     };
     let blank = |name: &Expr| matches!(name, Expr::Name(name) if name == "_");
-    let index = |name: &Expr| {
-        matches!(name, Expr::Name(name) if matches!(name.as_str(), "i" | "j" | "idx" | "index" | "ix"))
-    };
+    let index = |name: &Expr| matches!(name, Expr::Name(name) if matches!(name.as_str(), "i" | "j" | "idx" | "index" | "ix"));
     match names.as_slice() {
         [first, second] if blank(first) && !blank(second) => {
             out.push(Stmt::ForEach { target: second.clone(), iterable: over, body });

@@ -461,9 +461,12 @@ pub(crate) fn find<'e>(
     let Expr::Attribute(receiver, method) = callee else { return None };
     if let Some(path) = receiver.path()
         && match language {
-            Language::Python => NO_VALUES.contains(&path.as_str()),
+            // What an object does to itself is its own affair: `self.write` need not write.
+            Language::Python => matches!(&*path, "self" | "cls") || NO_VALUES.contains(&&*path),
             // The functions of a class have no receiver.
-            Language::Java => path.starts_with(char::is_uppercase),
+            Language::Java => {
+                matches!(&*path, "this" | "super") || path.starts_with(char::is_uppercase)
+            }
             _ => false,
         }
     {

@@ -212,7 +212,11 @@ pub(crate) enum Expr {
         body: Vec<Stmt>,
     },
     /// A value said by a template, whose making is told in steps below.
-    Below { template: &'static str, parts: Vec<Expr>, body: Vec<Stmt> },
+    Below {
+        template: &'static str,
+        parts: Vec<Expr>,
+        body: Vec<Stmt>,
+    },
     /// `name := value` inside an expression.
     Bind(Box<Expr>, Box<Expr>),
     Await(Box<Expr>),
@@ -419,7 +423,11 @@ pub(crate) enum Stmt {
         body: Vec<Stmt>,
     },
     /// Repeats `body` and then `after` while `condition` holds, or forever without one.
-    Loop { condition: Option<Expr>, after: Vec<Stmt>, body: Vec<Stmt> },
+    Loop {
+        condition: Option<Expr>,
+        after: Vec<Stmt>,
+        body: Vec<Stmt>,
+    },
     /// Opens resources for the steps of `body`.
     With {
         resources: Vec<(Expr, Option<Expr>)>,

@@ -2,23 +2,33 @@
 
 use tree_sitter::Node;
 
-use crate::ir::{
-    Branch, Case, Class, Cmp, Collection, Expr, Function, Op, Parameter, Stmt, Takes,
-};
+use crate::ir::{Branch, Case, Class, Cmp, Collection, Expr, Function, Op, Parameter, Stmt, Takes};
 use crate::lower::{CountLoop, Lowering, Rules, boxed, one};
 
 pub(crate) static RULES: Rules = Rules { expression, statement };
 
 fn expression(cx: &mut Lowering, node: Node) -> Option<Expr> {
     Some(match node.kind() {
-        "identifier" | "true" | "false" | "null_literal" | "this" | "super" | "type_identifier"
-        | "scoped_identifier" | "scoped_type_identifier" | "underscore_pattern" | "asterisk" => {
-            Expr::name(cx.text(node))
-        }
-        "integral_type" | "floating_point_type" | "boolean_type" | "void_type" | "generic_type"
-        | "array_type" | "annotated_type" | "wildcard" | "type_arguments" => {
-            Expr::name(type_words(cx.text(node)))
-        }
+        "identifier"
+        | "true"
+        | "false"
+        | "null_literal"
+        | "this"
+        | "super"
+        | "type_identifier"
+        | "scoped_identifier"
+        | "scoped_type_identifier"
+        | "underscore_pattern"
+        | "asterisk" => Expr::name(cx.text(node)),
+        "integral_type"
+        | "floating_point_type"
+        | "boolean_type"
+        | "void_type"
+        | "generic_type"
+        | "array_type"
+        | "annotated_type"
+        | "wildcard"
+        | "type_arguments" => Expr::name(type_words(cx.text(node))),
         "decimal_integer_literal"
         | "hex_integer_literal"
         | "octal_integer_literal"
@@ -83,9 +93,7 @@ fn expression(cx: &mut Lowering, node: Node) -> Option<Expr> {
         "field_access" => {
             Expr::Attribute(boxed(cx.need(node, "object")), cx.field_text(node, "field").into())
         }
-        "array_access" => {
-            Expr::Index(boxed(cx.need(node, "array")), boxed(cx.need(node, "index")))
-        }
+        "array_access" => Expr::Index(boxed(cx.need(node, "array")), boxed(cx.need(node, "index"))),
         "method_invocation" => {
             let name = cx.field_text(node, "name");
             let callee = match cx.field(node, "object") {
@@ -370,13 +378,18 @@ fn statement(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) -> bool {
                 (false, false) => Stmt::Say("call the other constructor with {*}", arguments),
             });
         }
-        "method_declaration" | "constructor_declaration" | "compact_constructor_declaration"
+        "method_declaration"
+        | "constructor_declaration"
+        | "compact_constructor_declaration"
         | "annotation_type_element_declaration" => {
             let function = function(cx, node);
             out.push(Stmt::Function(function));
         }
-        "class_declaration" | "interface_declaration" | "record_declaration"
-        | "enum_declaration" | "annotation_type_declaration" => {
+        "class_declaration"
+        | "interface_declaration"
+        | "record_declaration"
+        | "enum_declaration"
+        | "annotation_type_declaration" => {
             let class = class(cx, node);
             out.push(Stmt::Class(class));
         }
@@ -501,12 +514,9 @@ fn for_statement(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) {
     let inits = cx.fields(node, "init");
     let updates = cx.fields(node, "update");
     let body_node = node.child_by_field_name("body");
-    if let ([init], Some(condition), [update], Some(body)) = (
-        inits.as_slice(),
-        node.child_by_field_name("condition"),
-        updates.as_slice(),
-        body_node,
-    ) && let Some(found) = counting(cx, *init, condition, *update)
+    if let ([init], Some(condition), [update], Some(body)) =
+        (inits.as_slice(), node.child_by_field_name("condition"), updates.as_slice(), body_node)
+        && let Some(found) = counting(cx, *init, condition, *update)
         && !cx.assigns(body, &found.names, &["assignment_expression", "update_expression"])
     {
         let body = cx.body(body);
@@ -525,12 +535,7 @@ fn for_statement(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) {
     out.push(Stmt::Loop { condition, after, body });
 }
 
-fn counting(
-    cx: &mut Lowering,
-    init: Node,
-    condition: Node,
-    update: Node,
-) -> Option<CountLoop> {
+fn counting(cx: &mut Lowering, init: Node, condition: Node, update: Node) -> Option<CountLoop> {
     if init.kind() != "local_variable_declaration"
         || !matches!(cx.field_text(init, "type"), "int" | "long" | "short" | "byte" | "char")
         || condition.kind() != "binary_expression"
@@ -547,7 +552,8 @@ fn counting(
             Expr::Number(sign.to_string())
         }
         "assignment_expression"
-            if cx.field_text(update, "left") == name && cx.field_text(update, "operator") == "=" =>
+            if cx.field_text(update, "left") == name
+                && cx.field_text(update, "operator") == "=" =>
         {
             // i = i + 2
             let Expr::Chain(base, rest) = cx.need(update, "right") else { return None };
@@ -680,10 +686,8 @@ fn function(cx: &mut Lowering, node: Node) -> Function {
         _ if abstract_one => "abstract method",
         _ => "method",
     };
-    let parameters = node
-        .child_by_field_name("parameters")
-        .map(|list| parameters(cx, list))
-        .unwrap_or_default();
+    let parameters =
+        node.child_by_field_name("parameters").map(|list| parameters(cx, list)).unwrap_or_default();
     Function {
         kind: kind.into(),
         name: cx.field_text(node, "name").into(),

@@ -50,7 +50,7 @@ use tree_sitter::Node;
 
 use crate::english::English;
 use crate::ir::Stmt;
-use crate::lower::{Lowering, Rules};
+use crate::lower::{Lowering, Rules, says_something};
 
 /// Code in words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -146,7 +146,7 @@ pub fn verbalise(language: Language, code: &str) -> Result<Verbalised, Verbalise
         return Err(syntax_error(language, root));
     }
     let nodes = preorder(&snippet.tree)
-        .filter(|node| node.is_named() && !language.is_comment_kind(node.kind()))
+        .filter(|node| node.is_named() && says_something(language, *node))
         .count();
     let mut lowering = Lowering::new(&snippet.text, language, rules);
     let mut statements = flat(lowering.body(root));

@@ -53,7 +53,7 @@ impl<'a> Lowering<'a> {
     pub(crate) fn parts<'t>(&self, node: Node<'t>) -> Vec<Node<'t>> {
         let mut cursor = node.walk();
         node.named_children(&mut cursor)
-            .filter(|child| !self.language.is_comment_kind(child.kind()))
+            .filter(|child| says_something(self.language, *child))
             .collect()
     }
 
@@ -61,7 +61,7 @@ impl<'a> Lowering<'a> {
     pub(crate) fn fields<'t>(&self, node: Node<'t>, field: &str) -> Vec<Node<'t>> {
         let mut cursor = node.walk();
         node.children_by_field_name(field, &mut cursor)
-            .filter(|child| child.is_named() && !self.language.is_comment_kind(child.kind()))
+            .filter(|child| child.is_named() && says_something(self.language, *child))
             .collect()
     }
 
@@ -120,7 +120,7 @@ impl<'a> Lowering<'a> {
 
     /// A statement, added to `out`.
     pub(crate) fn stmt(&mut self, node: Node, out: &mut Vec<Stmt>) {
-        if self.language.is_comment_kind(node.kind()) {
+        if !says_something(self.language, node) {
             return;
         }
         if self.depth >= DEEPEST {
@@ -181,11 +181,8 @@ impl<'a> Lowering<'a> {
         let mut at = node;
         while at.kind() == kind {
             let inner = self.field_text(at, "operator");
-            let same = if logic {
-                inner == sign
-            } else {
-                Op::from_sign(inner).map(Op::class) == class
-            };
+            let same =
+                if logic { inner == sign } else { Op::from_sign(inner).map(Op::class) == class };
             // ** reads from the right and makes no row.
             if !same || sign == "**" && !items.is_empty() {
                 break;
@@ -311,4 +308,9 @@ pub(crate) fn boxed(expr: Expr) -> Box<Expr> {
 /// A parameter that takes one argument and has no default.
 pub(crate) fn one(name: &str) -> Parameter {
     Parameter { name: name.to_owned(), takes: Takes::One, default: None }
+}
+
+/// Whether a node is more than a comment or a broken line.
+pub(crate) fn says_something(language: Language, node: Node) -> bool {
+    node.kind() != "line_continuation" && !language.is_comment_kind(node.kind())
 }
