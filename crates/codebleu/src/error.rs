@@ -15,6 +15,15 @@ pub enum CodebleuError {
     /// The trees are too large for an exact edit distance within the memory bound.
     #[error(transparent)]
     Ted(#[from] TedError),
+    /// A name that is no variant.
+    #[error(
+        "unknown variant {name:?}; known: {}",
+        Variant::ALL.map(Variant::name).join(", ")
+    )]
+    UnknownVariant {
+        /// The name as given.
+        name: String,
+    },
     /// A variant that follows a reference program which does not know the language.
     #[error("the reference program behind variant `{variant}` does not know {language}")]
     UnsupportedLanguage {

@@ -68,13 +68,11 @@ impl fmt::Display for Variant {
 }
 
 impl FromStr for Variant {
-    type Err = String;
+    type Err = CodebleuError;
 
-    fn from_str(name: &str) -> Result<Variant, String> {
-        Variant::ALL.into_iter().find(|variant| variant.name() == name).ok_or_else(|| {
-            let known = Variant::ALL.map(Variant::name).join(", ");
-            format!("unknown variant {name:?}; known: {known}")
-        })
+    fn from_str(name: &str) -> Result<Variant, CodebleuError> {
+        let known = Variant::ALL.into_iter().find(|variant| variant.name() == name);
+        known.ok_or_else(|| CodebleuError::UnknownVariant { name: name.to_owned() })
     }
 }
 
