@@ -79,16 +79,20 @@ pub(super) fn affordable(a: &Tree, b: &Tree) -> u64 {
     a.len() as u64 * b.len() as u64 / 4
 }
 
-/// Bytes of the string tables for limit `k`, by far the most that a corridor takes.
+/// Bytes that a pair takes at most, with its key and its group.
+pub(super) const PAIR_BYTES: u64 = 64;
+
+/// Bytes of the string tables for limit `k`, and of what is as large.
 pub(super) fn bytes(a: &Tree, b: &Tree, k: u32) -> u128 {
     let (low, high) = diagonals(a.len(), b.len(), k);
     let band = if narrow(a.len(), b.len()) { Band::<i16>::bytes } else { Band::<i32>::bytes };
-    // Four bands, and one row of spans per row of a band at most.
-    6 * band(a.len(), low, high)
+    // Four bands, and for each of their cells at most what is left there and a cell of a table.
+    8 * band(a.len(), low, high)
 }
 
 impl<'a> Corridor<'a> {
-    /// What the limit `k` allows; `None` where the tables would have more than `most` cells. Neither
+    /// What the limit `k` allows; `None` where there would be more than `most` pairs
+    /// or cells of tables. Neither
     /// tree may be empty, and `k` is no less than the distance of the postorders.
     pub(super) fn new(a: &'a Tree, b: &'a Tree, k: u32, most: u64) -> Option<Corridor<'a>> {
         if narrow(a.len(), b.len()) {
@@ -133,9 +137,9 @@ impl<'a> Corridor<'a> {
         let mut pair_starts = Vec::with_capacity(n + 1);
         // Leftmost leaves of the pairs, with the pair's nodes.
         let mut keys: Vec<(u32, u32, u32, u32)> = Vec::new();
-        for x in 0..n {
+        for (x, &(from, to)) in spans[..n].iter().enumerate() {
             pair_starts.push(pairs.len());
-            let (from, to) = (spans[x].0 as usize, spans[x].1 as usize);
+            let (from, to) = (from as usize, to as usize);
             let (label, size, depth) = (a.labels[x], a.sizes[x], a.depths[x]);
             let (before, node) = (first(a, x), a.preorder[x] as usize);
             for y in from..(to + 1).min(m) {
@@ -155,6 +159,9 @@ impl<'a> Corridor<'a> {
                     continue;
                 }
                 pairs.push(Pair { y: y as u32, cost: NONE });
+                if pairs.len() as u64 > most {
+                    return None;
+                }
                 keys.push((before as u32, first(b, y) as u32, x as u32, y as u32));
             }
         }
