@@ -16,6 +16,7 @@
 //! | [`RateLimited`] | keeps to requests and tokens a minute |
 //! | [`Chat`] | asks any OpenAI-compatible `/v1/chat/completions` |
 //! | [`Replay`] | answers from a log alone |
+//! | [`Verbaliser`] | writes the plan of known code from its syntax tree, offline |
 //! | [`Scripted`] | gives prepared answers |
 //!
 //! ```
@@ -52,6 +53,7 @@ mod filter;
 mod key;
 mod log;
 mod meter;
+mod offline;
 mod parse;
 mod preset;
 mod prompt;
@@ -69,6 +71,7 @@ pub use filter::Filter;
 pub use key::request_key;
 pub use log::{LoggedReply, ReplyLog};
 pub use meter::{Metered, Price, Spent, estimated_usage};
+pub use offline::Verbaliser;
 pub use parse::{LONGEST_REPLY, ParseOptions, Parsed, Parts, parse_body, parse_reply};
 pub use preset::{PRESETS, Preset};
 pub use prompt::{Direction, Exemplars, Pool, PromptBuilder, Style, Template, embedded_templates};

@@ -198,16 +198,14 @@ fn find_pseudocode(
             }
         }
     }
-    // A list of steps before the code, without a heading.
-    let marked = |part: &Part<'_>| {
-        let before_code = part.items.iter().take_while(|item| matches!(item, Item::Line(_)));
-        let lines: Vec<&str> = before_code.filter_map(line_of).collect();
-        steps::marked(&lines)
-    };
+    // A list of steps before the code, without a heading: numbered, for bullets in an introduction
+    // are as often facts as steps.
     if let Some(preamble) = parts.first() {
-        let steps = marked(preamble);
-        let least = if options.parts == Parts::Pseudocode { 1 } else { 2 };
-        if steps.len() >= least {
+        let before_code = preamble.items.iter().take_while(|item| matches!(item, Item::Line(_)));
+        let lines: Vec<&str> = before_code.filter_map(line_of).collect();
+        let steps = steps::marked(&lines);
+        let numbered = lines.iter().filter(|line| steps::is_numbered(line)).count() > 1;
+        if !steps.is_empty() && (numbered || options.parts == Parts::Pseudocode) {
             return (Some(steps), None);
         }
     }
@@ -350,7 +348,7 @@ fn dedented(lines: &[&str]) -> String {
     }
     let mut text = String::with_capacity(lines.iter().map(|line| line.len() + 1).sum());
     for line in lines {
-        text.push_str(if line.trim().is_empty() { "" } else { line[shared..].trim_end() });
+        text.push_str(line.get(shared..).unwrap_or_default());
         text.push('\n');
     }
     let start = text.len() - text.trim_start_matches('\n').len();

@@ -71,8 +71,11 @@ const WRAPPERS: usize = 4;
 /// Splits a reply. Linear in its length.
 pub(super) fn outline(text: &str) -> Outline<'_> {
     let text = after_unopened_reasoning(text.trim_start_matches('\u{feff}'));
-    let lines: Vec<&str> =
-        text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line)).collect();
+    let lines: Vec<&str> = text
+        .split('\n')
+        .map(|line| line.strip_suffix('\r').unwrap_or(line))
+        .map(without_token)
+        .collect();
     let next = next_lines(&lines);
     let last_bare = lines.iter().rposition(|line| is_bare_fence(line));
 
@@ -107,7 +110,7 @@ pub(super) fn outline(text: &str) -> Outline<'_> {
             at += 1;
             continue;
         }
-        if skip.contains(&at) || is_special_token(line) {
+        if skip.contains(&at) {
             at += 1;
             continue;
         }
@@ -192,10 +195,16 @@ fn after_unopened_reasoning(text: &str) -> &str {
     }
 }
 
-/// A line that is nothing but an end-of-text token that leaked, such as `<|im_end|>`.
-fn is_special_token(line: &str) -> bool {
-    let line = line.trim();
-    line == "</s>" || (line.starts_with("<|") && line.ends_with("|>") && line.len() < 40)
+/// The line without an end-of-text token that leaked, such as `<|im_end|>` or `</s>`.
+fn without_token(line: &str) -> &str {
+    let text = line.trim_end();
+    if let Some(before) = text.strip_suffix("</s>") {
+        return before;
+    }
+    match text.strip_suffix("|>").and_then(|before| before.rfind("<|")) {
+        Some(at) if text.len() - at < 40 => &text[..at],
+        _ => line,
+    }
 }
 
 /// For each line, what the next one that is not blank looks like.

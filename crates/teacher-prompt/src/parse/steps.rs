@@ -65,9 +65,18 @@ pub(super) fn marker(line: &str) -> Option<Marker<'_>> {
     Some(Marker { kind, indent, text: rest.trim() })
 }
 
+/// Whether a line starts with a step's number.
+pub(super) fn is_numbered(line: &str) -> bool {
+    marker(line).is_some_and(|marker| matches!(marker.kind, Kind::Number(_)))
+}
+
 fn numbered(text: &str) -> Option<(Kind, &str)> {
-    let lower_start: String = text.chars().take(8).flat_map(char::to_lowercase).collect();
-    if let Some(word) = STEP_WORDS.iter().find(|word| lower_start.starts_with(**word)) {
+    let first = text.chars().next()?;
+    let start: String = match first.is_alphabetic() {
+        true => text.chars().take(8).flat_map(char::to_lowercase).collect(),
+        false => String::new(), // by far the usual case
+    };
+    if let Some(word) = STEP_WORDS.iter().find(|word| start.starts_with(**word)) {
         let after: usize = text.chars().take(word.chars().count()).map(char::len_utf8).sum();
         let (count, rest) = numbers(text[after..].trim_start())?;
         let rest = rest.trim_start().trim_start_matches("**").trim_start_matches("__");
@@ -90,7 +99,6 @@ fn numbered(text: &str) -> Option<(Kind, &str)> {
         return rest.strip_prefix([')', '）', ']']).map(|rest| (Kind::Number(count), rest));
     }
     // ① to ⑳ and the like are numbers by themselves.
-    let first = text.chars().next()?;
     if matches!(first, '\u{2460}'..='\u{249b}' | '\u{2776}'..='\u{2793}') {
         return Some((Kind::Number(1), &text[first.len_utf8()..]));
     }
@@ -277,11 +285,10 @@ fn plain(text: &str) -> String {
         let opens = (before.is_whitespace() || matches!(before, '(' | '"' | '['))
             && tail.starts_with(|c: char| !c.is_whitespace() && c != '*');
         out.push_str(head);
-        let close = tail.find("**").filter(|&end| {
+        let close = opens.then(|| tail.find("**")).flatten().filter(|&end| {
             let last = tail[..end].chars().next_back();
             let next = tail[end + 2..].chars().next();
-            opens
-                && last.is_some_and(|c| !c.is_whitespace() && c != '(')
+            last.is_some_and(|c| !c.is_whitespace() && c != '(')
                 && next.is_none_or(|c| c.is_whitespace() || c.is_ascii_punctuation())
         });
         match close {
