@@ -1,6 +1,6 @@
 //! Training problems out that come close to texts which must stay unseen.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use code_syntax::{Language, preorder};
 use distill_core::Problem;
@@ -108,7 +108,7 @@ pub fn decontaminate(
 }
 
 /// Every text field of every record.
-fn texts_of(path: &PathBuf) -> Result<Vec<String>, CorpusError> {
+fn texts_of(path: &Path) -> Result<Vec<String>, CorpusError> {
     let mut lines = Lines::open(path)?;
     let mut texts = Vec::new();
     loop {

@@ -145,9 +145,9 @@ fn not_near(
     for start in (0..sets.len()).step_by(BLOCK) {
         let end = (start + BLOCK).min(sets.len());
         let mut block: FxHashMap<u32, Vec<u32>> = FxHashMap::default();
-        for at in start..end {
-            for &shingle in prefix(&sets[at], threshold) {
-                block.entry(shingle).or_default().push(at as u32);
+        for (set, at) in sets[start..end].iter().zip(start as u32..) {
+            for &shingle in prefix(set, threshold) {
+                block.entry(shingle).or_default().push(at);
             }
         }
         // `None`: like one that stays. Otherwise the earlier sets of the block that are like it.

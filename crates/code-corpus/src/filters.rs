@@ -29,6 +29,8 @@ pub struct Filters {
     pub keep_tests: bool,
     /// Whether constructors and standard methods stay. Default no.
     pub keep_boilerplate: bool,
+    /// Whether files that a program wrote stay. Default no.
+    pub keep_generated: bool,
     /// Whether queries in other languages than English stay. Default no.
     pub keep_other_languages: bool,
     /// Whether queries that say nothing by themselves ("See the base class.") stay. Default no.
@@ -46,6 +48,7 @@ impl Default for Filters {
             max_line_bytes: 2_000,
             keep_tests: false,
             keep_boilerplate: false,
+            keep_generated: false,
             keep_other_languages: false,
             keep_uninformative: false,
         }
@@ -65,6 +68,7 @@ impl Filters {
             max_line_bytes: usize::MAX,
             keep_tests: true,
             keep_boilerplate: true,
+            keep_generated: true,
             keep_other_languages: true,
             keep_uninformative: true,
         }
@@ -122,9 +126,10 @@ impl Filters {
 
     /// Why a file does not qualify by its text, if so.
     pub fn file(&self, language: Language, text: &str) -> Option<Reason> {
-        let generated = text.lines().any(|line| line.len() > self.max_line_bytes)
-            || says_generated(language, text);
-        (generated && self.max_line_bytes != usize::MAX).then_some(Reason::Generated)
+        let generated = !self.keep_generated
+            && (text.lines().any(|line| line.len() > self.max_line_bytes)
+                || says_generated(language, text));
+        generated.then_some(Reason::Generated)
     }
 }
 
@@ -242,23 +247,22 @@ fn is_formula(query: &str) -> bool {
 
 /// Queries that lean on something the reader does not see.
 fn is_uninformative(query: &str) -> bool {
-    let lower = query.trim_start_matches(|c: char| !c.is_alphanumeric()).to_ascii_lowercase();
-    const STARTS: [&str; 28] = [
-        "see ",
+    const STARTS: [&str; 27] = [
         "deprecated",
         "todo",
         "fixme",
         "xxx",
-        "internal",
+        "internal use",
+        "internal helper for",
+        "internal implementation",
         "for internal",
         "private method",
         "same as ",
         "ditto",
         "as above",
         "like the ",
-        "overrid",
         "inherit",
-        "{@inherit",
+        "@inherit",
         "undocumented",
         "not implemented",
         "no documentation",
@@ -270,10 +274,14 @@ fn is_uninformative(query: &str) -> bool {
         "implements the ",
         "implementation of ",
         "abstract method",
-        "dummy",
         "non-javadoc",
     ];
-    STARTS.iter().any(|start| lower.starts_with(start))
+    let lower = query.trim_start_matches(|c: char| !c.is_alphanumeric()).to_ascii_lowercase();
+    let starts = |start: &str| lower.starts_with(start);
+    STARTS.iter().any(|start| starts(start))
+        || starts("see ") && !starts("see if ") && !starts("see whether ")
+        // `Override X to do Y` says what is done.
+        || starts("overrid") && !lower.contains(" to ")
 }
 
 #[cfg(test)]

@@ -97,3 +97,8 @@ pub enum Stage {
 
 /// Where progress is told; called from several threads, in no fixed order.
 pub type OnProgress<'a> = &'a (dyn Fn(Progress) + Sync);
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

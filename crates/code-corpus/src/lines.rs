@@ -12,6 +12,9 @@ use crate::CorpusError;
 /// Longest line that is read; a longer one is a bad line.
 const MAX_LINE: usize = 64 << 20;
 
+/// Bytes after which a batch is closed, however few its lines.
+const BATCH_BYTES: usize = 64 << 20;
+
 /// A line and its number, from 1; or why it cannot be read.
 pub(crate) type Line = (usize, Result<Vec<u8>, String>);
 
@@ -37,7 +40,8 @@ impl Lines {
     /// Up to `count` further lines that are not empty; none at the end of the file.
     pub(crate) fn batch(&mut self, count: usize) -> Result<Vec<Line>, CorpusError> {
         let mut batch = Vec::new();
-        while batch.len() < count {
+        let mut bytes = 0;
+        while batch.len() < count && bytes < BATCH_BYTES {
             let line = self.line().map_err(|source| CorpusError::Io {
                 path: self.path.clone(),
                 source: io::Error::new(
@@ -47,6 +51,7 @@ impl Lines {
             })?;
             let Some(line) = line else { break };
             self.number += 1;
+            bytes += line.as_ref().map_or(0, Vec::len);
             if !line.as_ref().is_ok_and(|line| line.iter().all(u8::is_ascii_whitespace)) {
                 batch.push((self.number, line));
             }

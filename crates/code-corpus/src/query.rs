@@ -57,7 +57,35 @@ pub fn first_paragraph(language: Language, documentation: &str, name: Option<&st
             }
         }
     }
-    plain(language, &paragraph.join(" "))
+    let prose = plain(language, &paragraph.join(" "));
+    without_dangling_label(without_visibility(&prose)).to_owned()
+}
+
+/// Prose without a remark on who may call the function: `Internal: read a part.`
+fn without_visibility(prose: &str) -> &str {
+    let rest = ["internal", "private", "protected", "public"].iter().find_map(|word| {
+        let head = prose.get(..word.len())?;
+        head.eq_ignore_ascii_case(word).then(|| &prose[word.len()..])
+    });
+    let Some(rest) = rest else { return prose };
+    let remarks = [":", " -", " function.", " method.", " API.", " function:", " method:", " API:"];
+    let rest = remarks.iter().find_map(|remark| rest.strip_prefix(remark)).unwrap_or("").trim();
+    if rest.is_empty() { prose } else { rest }
+}
+
+/// Prose without a last label whose list was cut off: `Process a command. Arguments:`
+fn without_dangling_label(prose: &str) -> &str {
+    let Some(text) = prose.strip_suffix(':') else { return prose };
+    let text = text.trim_end_matches(':');
+    let start = text.rfind(['.', '!', ')']).map_or(0, |at| at + 1);
+    let label = text[start..].trim();
+    let known = SECTIONS.contains(&label.to_ascii_lowercase().as_str());
+    let short = text[..start].ends_with(['.', '!']) && label.split_whitespace().count() <= 2;
+    match start > 0 && (known || short) {
+        true => &text[..start],
+        // `items::` announces a literal block in reStructuredText.
+        false => &prose[..=text.len()],
+    }
 }
 
 /// A comment's text without its markers; a text without markers comes back as it is.
@@ -295,8 +323,8 @@ fn without_signature<'a>(line: &'a str, name: Option<&str>) -> &'a str {
         .unwrap_or(bare.len());
     let (path, rest) = bare.split_at(end);
     let same = name.is_some_and(|name| path.rsplit(['.', ':', '#']).next() == Some(name));
-    if path.is_empty() {
-        return line;
+    if path.is_empty() || is_usage(line, name) {
+        return if path.is_empty() { line } else { "" };
     }
     let Some(inside) = rest.strip_prefix('(') else {
         // `name -- prose`, `name: prose`, `name - prose`.
@@ -344,6 +372,14 @@ fn without_signature<'a>(line: &'a str, name: Option<&str>) -> &'a str {
         Some(prose) => prose.trim_start_matches(['-', ' ']),
         None => line,
     }
+}
+
+/// Whether a line shows how a command is used: `b(reak) [line]` above the method `do_break`.
+fn is_usage(line: &str, name: Option<&str>) -> bool {
+    let (Some(name), Some((command, rest))) = (name, line.split_once(' ')) else { return false };
+    let command: String = command.chars().filter(|c| !"()[]".contains(*c)).collect();
+    let named = name == command || name.strip_suffix(&command).is_some_and(|n| n.ends_with('_'));
+    named && !command.is_empty() && rest.starts_with(['[', '|', '<'])
 }
 
 /// Prose without the markup of documentation tools, on one line.
@@ -620,6 +656,16 @@ mod tests {
         check(Language::Python, "f(a)", "f", "");
         check(Language::Python, "f(a) is true for good a", "f", "f(a) is true for good a");
         check(Language::Ruby, "# f - adds them", "f", "adds them");
+        check(Language::Python, "u(p) [count]\nMove up.", "do_up", "Move up.");
+    }
+
+    #[test]
+    fn remarks_and_labels_around_the_prose_go() {
+        check(Language::Python, "Internal: read a part.", "f", "read a part.");
+        check(Language::Python, "Internal helper to read.", "f", "Internal helper to read.");
+        check(Language::Python, "Run a command.  Arguments:\n- a", "f", "Run a command.");
+        check(Language::Python, "Takes these forms::\n\n  a", "f", "Takes these forms:");
+        check(Language::Python, "Internal:", "f", "Internal:");
     }
 
     #[test]

@@ -210,3 +210,77 @@ fn base_indent(language: Language, text: &str, start: usize, lines: &[Line]) -> 
         String::new()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use code_syntax::parse;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(language: Language, code: &str, expected: &str) {
+        let tree = parse(language, code).unwrap();
+        assert_eq!(strip_range(language, code, tree.root_node(), 0..code.len()), expected);
+    }
+
+    #[test]
+    fn docstrings_and_comments_go() {
+        check(
+            Language::Python,
+            "def f(a):  # why\n    '''Doc.\n\n    More.'''\n\n    # first\n    x = 1  # one\n\n\n    return x\n",
+            "def f(a):\n    x = 1\n\n    return x",
+        );
+        check(Language::Python, "def f(): 'doc'; return 1", "def f(): return 1");
+        check(
+            Language::Python,
+            "class A:\n  'doc'\n  def f(self):\n    'doc'",
+            "class A:\n  def f(self):\n    pass",
+        );
+        check(
+            Language::Python,
+            "def f():\n    # only\n    'doc'\n    # a comment",
+            "def f():\n    pass",
+        );
+        // Neither is a docstring.
+        check(
+            Language::Python,
+            "def f():\n    x = 'no'\n    'yes'",
+            "def f():\n    x = 'no'\n    'yes'",
+        );
+    }
+
+    #[test]
+    fn a_hash_in_a_string_is_no_comment_and_strings_keep_their_layout() {
+        let code = "def f():\n    x = '# no'\n    return '''a  \n\n  # b\n'''";
+        check(Language::Python, code, code);
+        let code = "def f\n  x = <<~EOS\n    # a  \n\n    b\n  EOS\n  x\nend";
+        check(Language::Ruby, code, code);
+        let code = "function f() {\n  return `// a  \n\n  ${1}`;\n}";
+        check(Language::JavaScript, code, code);
+    }
+
+    #[test]
+    fn block_comments_leave_no_hole() {
+        check(
+            Language::Java,
+            "class A { int f(/* one */ int a, int /* two */ b) {\n  /* three\n   four */\n  return a/* five */+ b; // six\n} }",
+            "class A { int f(int a, int b) {\n  return a + b;\n} }",
+        );
+        check(
+            Language::Go,
+            "func f() int {\n\t// one\n\treturn 1 /* two */\n}",
+            "func f() int {\n\treturn 1\n}",
+        );
+    }
+
+    #[test]
+    fn the_indentation_of_the_place_goes() {
+        let code = "class A:\n\tdef f(self):\n\t\tx = '''\n\tkept'''\n\t\treturn x\n";
+        let tree = parse(Language::Python, code).unwrap();
+        let function = code_syntax::preorder(&tree).find(|n| n.kind() == "function_definition");
+        let stripped = strip(Language::Python, code, function.unwrap());
+        assert_eq!(stripped, "def f(self):\n\tx = '''\n\tkept'''\n\treturn x");
+        // Cut out without its line's indentation.
+        check(Language::Ruby, "def f\n      1\n    end", "def f\n  1\nend");
+    }
+}
