@@ -73,13 +73,10 @@ impl<'a> Visits<'a> {
     }
 }
 
-/// Cuts examples into micro-batches, each of at most `tokens` padded tokens (rows × (longest source
-/// + longest target)), or of one example that is longer by itself. The longest come first, so that
+/// Cuts examples into micro-batches, each of at most `tokens` padded tokens (rows × the sum of the
+/// longest source and the longest target), or of one example that is longer by itself. The longest come first, so that
 /// memory that does not suffice is found out at once. Without a limit there is one micro-batch.
-pub fn micro_batches<'a>(
-    mut examples: Vec<&'a Example>,
-    tokens: Option<usize>,
-) -> Vec<Vec<&'a Example>> {
+pub fn micro_batches(mut examples: Vec<&Example>, tokens: Option<usize>) -> Vec<Vec<&Example>> {
     let Some(tokens) = tokens else {
         return if examples.is_empty() { Vec::new() } else { vec![examples] };
     };

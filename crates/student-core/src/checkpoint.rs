@@ -186,14 +186,16 @@ impl State {
     }
 }
 
-/// Removes the tensor files of earlier checkpoints, also those that a killed process left behind.
+/// Removes the tensor files of earlier checkpoints, and what a killed process left half-written.
 fn remove_others(folder: &Path, keep: &str) {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     for entry in entries {
         let name = entry.file_name();
         let Some(name) = name.to_str() else { continue };
-        let ours = name.starts_with("training_state.") && name.contains(".safetensors");
-        if ours && name != keep {
+        let tensors = name.starts_with("training_state.") && name.ends_with(".safetensors");
+        let torn = name.ends_with(".tmp")
+            && (name.starts_with("training_state.") || name.starts_with(MODEL_FILE));
+        if (tensors && name != keep) || torn {
             // One that stays costs space and nothing else.
             let _ = fs::remove_file(entry.path());
         }

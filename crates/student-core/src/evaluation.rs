@@ -3,7 +3,7 @@
 use distill_core::Task;
 use mtl_loss::{Counts, Reduction};
 use serde::{Deserialize, Serialize};
-use tch::{Device, no_grad};
+use tch::{Device, no_grad_guard};
 
 use crate::batching::micro_batches;
 use crate::{Batch, Dataset, Example, PerTask, Result, Trainable};
@@ -45,21 +45,18 @@ pub fn evaluate<M: Trainable + ?Sized>(
     let device = model.parameters().first().map_or(Device::Cpu, |(_, tensor)| tensor.device());
     let mut nll = PerTask::<f64>::default();
     let mut counts = PerTask::<u64>::default();
-    no_grad(|| -> Result<()> {
-        for task in Task::ALL {
-            let examples: Vec<&Example> =
-                data.items().iter().flat_map(|item| item.of(task)).collect();
-            for examples in micro_batches(examples, Some(tokens)) {
-                let batch = Batch::new(&examples, device)?;
-                let (losses, mask) = model.token_nll(&batch, false)?;
-                let sum = Reduction::Sum.share(&losses, &mask, 0, &[Counts::default()])?;
-                *nll.of_mut(task) += sum.f_double_value(&[])?;
-                *counts.of_mut(task) +=
-                    examples.iter().map(|example| example.target.len() as u64).sum::<u64>();
-            }
+    let _guard = no_grad_guard();
+    for task in Task::ALL {
+        let examples: Vec<&Example> = data.items().iter().flat_map(|item| item.of(task)).collect();
+        for examples in micro_batches(examples, Some(tokens)) {
+            let batch = Batch::new(&examples, device)?;
+            let (losses, mask) = model.token_nll(&batch, false)?;
+            let sum = Reduction::Sum.share(&losses, &mask, 0, &[Counts::default()])?;
+            *nll.of_mut(task) += sum.f_double_value(&[])?;
+            let targets = examples.iter().map(|example| example.target.len() as u64);
+            *counts.of_mut(task) += targets.sum::<u64>();
         }
-        Ok(())
-    })?;
+    }
     let loss = PerTask::from_fn(|task| {
         let count = *counts.of(task);
         (count > 0).then(|| nll.of(task) / count as f64)

@@ -21,13 +21,34 @@ pub struct Batch {
 /// decoder has no single softmax over a vocabulary.
 pub trait Trainable {
     /// Every trainable tensor with its name in checkpoints, in a fixed order. Tied tensors appear
-    /// once.
+    /// once. The tensors share their storage with the model's: the trainer writes into them. The
+    /// names are those of `model.safetensors`.
     fn parameters(&self) -> Vec<(String, Tensor)>;
 
     /// Per-token negative log-likelihood of the labels, `[rows, target length]` float, and its
     /// mask, same shape, 1.0 where the label counts. With `train` dropout is on, drawing from
     /// torch's generator (the trainer seeds it for every step).
     fn token_nll(&self, batch: &Batch, train: bool) -> Result<(Tensor, Tensor)>;
+}
+
+impl<M: Trainable + ?Sized> Trainable for &M {
+    fn parameters(&self) -> Vec<(String, Tensor)> {
+        (**self).parameters()
+    }
+
+    fn token_nll(&self, batch: &Batch, train: bool) -> Result<(Tensor, Tensor)> {
+        (**self).token_nll(batch, train)
+    }
+}
+
+impl<M: Trainable + ?Sized> Trainable for Box<M> {
+    fn parameters(&self) -> Vec<(String, Tensor)> {
+        (**self).parameters()
+    }
+
+    fn token_nll(&self, batch: &Batch, train: bool) -> Result<(Tensor, Tensor)> {
+        (**self).token_nll(batch, train)
+    }
 }
 
 /// A model that the decoder can drive, one token at a time.

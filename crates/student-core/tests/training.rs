@@ -102,6 +102,15 @@ fn a_killed_run_goes_on_bit_for_bit() {
                 })
             }));
             assert!(death.is_err());
+            // Death in the middle of writing a checkpoint leaves files like these.
+            for torn in [
+                "training_state.999.safetensors",
+                "training_state.json.77.tmp",
+                "model.safetensors.77.tmp",
+                "training_state.14.safetensors.77.tmp",
+            ] {
+                fs::write(folder.path().join(torn), "half").unwrap();
+            }
         }
         // Other initial parameters must not matter: a checkpoint holds everything.
         let model = Toy::new(99, 0.2);
@@ -112,6 +121,8 @@ fn a_killed_run_goes_on_bit_for_bit() {
         assert!(state(folder.path()) == state(whole.path()));
         let json = |folder: &Path| fs::read_to_string(folder.join(STATE_FILE)).unwrap();
         assert_eq!(json(folder.path()), json(whole.path()));
+        let files = |folder: &Path| fs::read_dir(folder).unwrap().count();
+        assert_eq!((files(folder.path()), files(whole.path())), (4, 4));
         let best = |folder: &Path| fs::read(folder.join(MODEL_FILE)).unwrap();
         assert!(best(folder.path()) == best(whole.path()));
     }
