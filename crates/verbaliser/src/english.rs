@@ -335,7 +335,14 @@ impl English {
                 }
             }
             [Expr::Items(_, names)] => {
-                let names = self.list(names, "and");
+                let names: Vec<String> = names
+                    .iter()
+                    .map(|name| match name {
+                        Expr::Spread(rest) => format!("the rest as {}", self.tight(rest, Of)),
+                        name => self.tight(name, With),
+                    })
+                    .collect();
+                let names = join(&names, "and");
                 match value {
                     Expr::Call(..) | Expr::Await(_) => {
                         let value = self.top(value);
@@ -386,10 +393,18 @@ impl English {
                 if let Some(text) = self.idiom(callee, arguments, true) {
                     return text.0;
                 }
-                let value = self.top(value);
+                if let [template @ Expr::Text { .. }, values @ ..] = arguments.as_slice()
+                    && idioms::is_printer(self.language, callee)
+                {
+                    let template = Box::new(template.clone());
+                    let text = Expr::Format { template, values: values.to_vec() };
+                    return format!("print {}", self.top(&text));
+                }
+                // A value that is not used: the call is made for what it does.
+                let value = self.plain_call(callee, arguments).0;
                 match value.strip_prefix("the result of ") {
                     Some(call) => format!("call {call}"),
-                    None => format!("compute {value}"),
+                    None => format!("create {value}"),
                 }
             }
             Expr::New { .. } => format!("create {}", self.top(value)),
@@ -615,7 +630,10 @@ impl English {
             Expr::Say("a pointer to {0}", inner) if inner.len() == 1 => {
                 return self.longer(format!("{lead}a pointer to "), &inner[0]);
             }
-            Expr::Say(template @ ("a {0} holding {1*}" | "a {0} with {1*}"), parts) => {
+            Expr::Say(
+                template @ ("a {0} holding {1*}" | "an {0} holding {1*}" | "a {0} with {1*}"),
+                parts,
+            ) => {
                 let opening = self.fill(template.trim_end_matches("{1*}"), parts, Of);
                 (format!("{lead}{}:", opening.trim_end()), parts.iter().skip(1).collect())
             }
@@ -636,7 +654,7 @@ impl English {
             }
             Expr::Call(_, arguments) if !arguments.is_empty() => {
                 // Idioms and chains of calls have words of their own and stay in one piece.
-                let said = self.list(arguments, "and");
+                let said = self.arguments(arguments);
                 let Some(opening) = text.strip_suffix(&format!(" with {said}")) else {
                     self.step_with(text, value);
                     return;
@@ -903,6 +921,16 @@ impl English {
         phrase
     }
 
+    fn alternatives(&mut self, items: &[Expr], link: &str) -> String {
+        let mut words: Vec<String> =
+            items.iter().take(MOST_ITEMS).map(|item| self.tight(item, With)).collect();
+        if items.len() > MOST_ITEMS {
+            self.shortened += 1;
+            words.push(format!("{} more", items.len() - MOST_ITEMS));
+        }
+        words.join(link)
+    }
+
     fn made_of(&mut self, names: &[String]) -> Phrase {
         match names {
             [] => ("a computed value".into(), Of),
@@ -940,7 +968,9 @@ impl English {
             Expr::New { class, arguments, members } => {
                 self.new_object(class, arguments, members.is_some())
             }
-            Expr::Named(name, value) => (format!("{name} set to {}", self.tight(value, Of)), Infix),
+            Expr::Named(name, value) => {
+                (format!("{name} set to {}", self.tight(value, Infix)), Infix)
+            }
             Expr::Spread(inner) => (format!("the elements of {}", self.tight(inner, Of)), Of),
             Expr::SpreadEntries(inner) => (format!("the entries of {}", self.tight(inner, Of)), Of),
             Expr::Chain(first, rest) => self.chain(first, rest),
@@ -952,14 +982,10 @@ impl English {
                 (format!("the bitwise complement of {}", self.tight(inner, Of)), Of)
             }
             Expr::Or(items) if !items.iter().all(|item| self.is_condition(item)) => {
-                let words: Vec<String> =
-                    items.iter().take(MOST_ITEMS).map(|item| self.tight(item, With)).collect();
-                (words.join(" or else "), Grip::Clause)
+                (self.alternatives(items, " or else "), Grip::Clause)
             }
             Expr::And(items) if !items.iter().all(|item| self.is_condition(item)) => {
-                let words: Vec<String> =
-                    items.iter().take(MOST_ITEMS).map(|item| self.tight(item, With)).collect();
-                (words.join(" and then "), Grip::Clause)
+                (self.alternatives(items, " and then "), Grip::Clause)
             }
             Expr::Compare(..) | Expr::And(_) | Expr::Or(_) | Expr::Not(_) | Expr::Test { .. } => {
                 (format!("whether {}", self.condition(value, true)), Grip::Clause)
@@ -974,7 +1000,7 @@ impl English {
             }
             Expr::Items(kind, items) => self.items(*kind, items),
             Expr::Entry(key, value) => {
-                (format!("{} set to {}", self.tight(key, Of), self.tight(value, Of)), Infix)
+                (format!("{} set to {}", self.tight(key, Of), self.tight(value, Infix)), Infix)
             }
             Expr::Comprehension { kind, element, clauses } => {
                 self.comprehension(*kind, element, clauses)
@@ -1004,10 +1030,7 @@ impl English {
                 [] => ("an unnamed value".into(), Of),
                 parts => (format!("a combination of {}", self.list(parts, "and")), With),
             },
-            Expr::TooDeep(names) => {
-                self.shortened += 1;
-                self.made_of(names)
-            }
+            Expr::TooDeep(names) => self.made_of(names),
         }
     }
 
@@ -1061,6 +1084,22 @@ impl English {
         (format!("the element of {} at {}", self.tight(inner, Of), places.join(", ")), Of)
     }
 
+    /// One dimension of several.
+    fn bounds(&mut self, from: Option<&Expr>, to: Option<&Expr>, step: Option<&Expr>) -> Phrase {
+        let mut words = match (from, to) {
+            (None, None) => "everything".to_owned(),
+            (Some(from), None) => format!("index {} on", self.tight(from, Of)),
+            (None, Some(to)) => format!("the start to {} (exclusive)", self.tight(to, Of)),
+            (Some(from), Some(to)) => {
+                format!("index {} to {} (exclusive)", self.tight(from, Of), self.tight(to, Of))
+            }
+        };
+        if let Some(step) = step {
+            words += &format!(" in steps of {}", self.tight(step, Of));
+        }
+        (words, Of)
+    }
+
     fn slice(
         &mut self,
         of: Option<&Expr>,
@@ -1068,7 +1107,8 @@ impl English {
         to: Option<&Expr>,
         step: Option<&Expr>,
     ) -> Phrase {
-        let base = of.map(|of| self.tight(of, Of)).unwrap_or_else(|| "this dimension".into());
+        let Some(of) = of else { return self.bounds(from, to, step) };
+        let base = self.tight(of, Of);
         let number = |side: Option<&Expr>| side.and_then(Expr::integer);
         let mut text = match (from, to) {
             (None, None) => match number(step) {
@@ -1115,9 +1155,14 @@ impl English {
     }
 
     fn call(&mut self, callee: &Expr, arguments: &[Expr]) -> Phrase {
-        if let Some(phrase) = self.idiom(callee, arguments, false) {
-            return phrase;
+        match self.idiom(callee, arguments, false) {
+            Some(phrase) => phrase,
+            None => self.plain_call(callee, arguments),
         }
+    }
+
+    /// A call in the words that fit every call.
+    fn plain_call(&mut self, callee: &Expr, arguments: &[Expr]) -> Phrase {
         if self.language == Language::Python && callee.path().is_some_and(|path| is_class(&path)) {
             return self.new_object(&callee.path().unwrap_or_default(), arguments, false);
         }
@@ -1125,21 +1170,33 @@ impl English {
             (Some(path), _) => path,
             // f(a).g(b): one result after the other.
             (None, Expr::Attribute(base, method)) => {
-                let base = self.tight(base, With);
+                let (base, own) = self.phrase(base);
                 if let Some(call) = base.strip_prefix("the result of ") {
                     let text = format!("the result of {call}, then {method}");
                     return match arguments {
                         [] => (text, Grip::With),
-                        _ => (format!("{text} with {}", self.list(arguments, "and")), With),
+                        _ => (format!("{text} with {}", self.arguments(arguments)), With),
                     };
                 }
-                format!("{method} on {base}")
+                if own > Of {
+                    format!("{method} on ({base})")
+                } else {
+                    format!("{method} on {base}")
+                }
             }
             (None, callee) => self.tight(callee, Of),
         };
         match arguments {
             [] => (format!("the result of {name}"), Of),
-            _ => (format!("the result of {name} with {}", self.list(arguments, "and")), With),
+            _ => (format!("the result of {name} with {}", self.arguments(arguments)), With),
+        }
+    }
+
+    /// Arguments as a list; a clause is set apart, for more may follow.
+    fn arguments(&mut self, arguments: &[Expr]) -> String {
+        match arguments {
+            [only] => self.tight(only, With),
+            several => self.list(several, "and"),
         }
     }
 
@@ -1159,6 +1216,7 @@ impl English {
                 let grip = match template {
                     // "x in lower case" and the like: words follow the last part.
                     template if template.contains(", or ") => Grip::Clause,
+                    template if !template.contains('{') => Of,
                     template if !template.ends_with('}') => Infix,
                     template
                         if [" with ", " by ", " named ", "*"]
@@ -1230,9 +1288,7 @@ impl English {
         let below = if members { BELOW } else { "" };
         match arguments {
             [] => (format!("a new {class}{below}"), Of),
-            arguments => {
-                (format!("a new {class}{below} with {}", self.list(arguments, "and")), With)
-            }
+            arguments => (format!("a new {class}{below} with {}", self.arguments(arguments)), With),
         }
     }
 

@@ -42,7 +42,7 @@ fn expression(cx: &mut Lowering, node: Node) -> Option<Expr> {
                     Expr::Say("a pointer to {0}", vec![operand])
                 }
                 "&" => Expr::Say("the address of {0}", vec![operand]),
-                _ => Expr::Say("plus {0}", vec![operand]),
+                _ => operand,
             }
         }
         "selector_expression" => {
@@ -197,7 +197,10 @@ fn composite(cx: &mut Lowering, node: Node) -> Option<Expr> {
             match (empty, map) {
                 (true, _) => Expr::Say("an empty {0}", items),
                 (false, true) => Expr::Say("a {0} with {1*}", items),
-                (false, false) => Expr::Say("a {0} holding {1*}", items),
+                (false, false) if kind_node.kind() == "slice_type" => {
+                    Expr::Say("a {0} holding {1*}", items)
+                }
+                (false, false) => Expr::Say("an {0} holding {1*}", items),
             }
         }
         _ => Expr::New { class: words, arguments: items, members: None },
@@ -417,7 +420,7 @@ fn declaration(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) {
                 out.push(Stmt::Say("declare {1*} as {0}", names));
             }
             // The rest of a list of constants.
-            None => out.push(Stmt::Say("count {*} on", names)),
+            None => out.push(Stmt::Say("set {*} by the same rule", names)),
         },
     }
 }

@@ -122,15 +122,15 @@ static PYTHON: &[Row] = &[
     (".sort", 0, Step("sort {0}")),
     (".reverse", 0, Step("reverse {0}")),
     (".pop", 0, Step("remove the last element of {0}")),
-    (".pop", 1, Step("remove the entry {1} from {o0}")),
-    (".pop", 2, Step("remove the entry {1} from {o0} if there is one")),
+    (".pop", 1, Step("remove the entry at {o1} from {o0}")),
+    (".pop", 2, Step("remove the entry at {o1} from {o0} if there is one")),
     (".popleft", 0, Step("remove the first element of {0}")),
     (".appendleft", 1, Step("insert {1} at the left end of {o0}")),
     (".update", 1, Step("update {o0} with {1}")),
     (".close", 0, Step("close {0}")),
     (".flush", 0, Step("flush {0}")),
     (".write", 1, Step("write {1} to {o0}")),
-    (".setdefault", 2, Step("set the entry {o1} of {o0} to {2} unless it is there")),
+    (".setdefault", 2, Step("set the entry of {o0} at {o1} to {2} unless it is there")),
     (".pop", 0, Value("the last element removed from {0}")),
     (".popleft", 0, Value("the first element removed from {0}")),
     (".lower", 0, Value("{0} in lower case")),
@@ -160,8 +160,8 @@ static PYTHON: &[Row] = &[
     (".keys", 0, Value("the keys of {0}")),
     (".values", 0, Value("the values of {0}")),
     (".items", 0, Value("the key and value pairs of {0}")),
-    (".get", 2, Value("the entry {o1} of {o0}, or {o2} if there is none")),
-    (".setdefault", 2, Value("the entry {o1} of {o0}, set to {o2} if there is none")),
+    (".get", 2, Value("the entry of {o0} at {o1}, or {o2} if there is none")),
+    (".setdefault", 2, Value("the entry of {o0} at {o1}, set to {o2} if there is none")),
     (".find", 1, Value("the position of {o1} in {0}")),
     (".index", 1, Value("the index of {o1} in {0}")),
     (".count", 1, Value("the number of times {o1} occurs in {0}")),
@@ -232,7 +232,7 @@ static JAVA: &[Row] = &[
     (".add", 2, Step("insert {o2} into {o0} at {1}")),
     (".addAll", 1, Step("add all of {1} to {o0}")),
     (".append", 1, Step("append {1} to {o0}")),
-    (".put", 2, Step("set the entry {o1} of {o0} to {2}")),
+    (".put", 2, Step("put {o2} into {o0} under {1}")),
     (".remove", 1, Step("remove {1} from {o0}")),
     (".clear", 0, Step("clear {0}")),
     (".close", 0, Step("close {0}")),
@@ -243,8 +243,8 @@ static JAVA: &[Row] = &[
     (".length", 0, Value("the length of {0}")),
     (".size", 0, Value("the size of {0}")),
     (".charAt", 1, Value("the character of {0} at {1}")),
-    (".get", 1, Value("the entry {o1} of {0}")),
-    (".getOrDefault", 2, Value("the entry {o1} of {o0}, or {o2} if there is none")),
+    (".get", 1, Value("the entry of {o0} at {o1}")),
+    (".getOrDefault", 2, Value("the entry of {o0} at {o1}, or {o2} if there is none")),
     (".substring", 1, Value("the part of {0} from {1} on")),
     (".substring", 2, Value("the part of {0} from {1} to {2} (exclusive)")),
     (".indexOf", 1, Value("the index of {o1} in {0}")),
@@ -296,7 +296,7 @@ static GO: &[Row] = &[
     ("min", 2, Value("the smaller of {o0} and {o1}")),
     ("max", 2, Value("the larger of {o0} and {o1}")),
     ("copy", 2, Step("copy {o1} into {o0}")),
-    ("delete", 2, Step("delete the entry {o1} from {o0}")),
+    ("delete", 2, Step("delete the entry at {o1} from {o0}")),
     ("close", 1, Step("close {0}")),
     ("clear", 1, Step("clear {0}")),
     ("panic", 1, Step("panic with {0}")),
@@ -482,6 +482,15 @@ pub(crate) fn is_formatter(language: Language, callee: &Expr) -> bool {
     match language {
         Language::Java => callee.path().as_deref() == Some("String.format"),
         Language::Go => callee.path().as_deref() == Some("fmt.Sprintf"),
+        _ => false,
+    }
+}
+
+/// As [`is_formatter`], for what also prints.
+pub(crate) fn is_printer(language: Language, callee: &Expr) -> bool {
+    match language {
+        Language::Java => callee.path().as_deref() == Some("System.out.printf"),
+        Language::Go => callee.path().as_deref() == Some("fmt.Printf"),
         _ => false,
     }
 }

@@ -26,9 +26,9 @@ fn expression(cx: &mut Lowering, node: Node) -> Option<Expr> {
         | "void_type"
         | "generic_type"
         | "array_type"
-        | "annotated_type"
         | "wildcard"
         | "type_arguments" => Expr::name(type_words(cx.text(node))),
+        "annotated_type" => cx.parts(node).last().map(|kind| cx.expr(*kind))?,
         "decimal_integer_literal"
         | "hex_integer_literal"
         | "octal_integer_literal"
@@ -42,13 +42,14 @@ fn expression(cx: &mut Lowering, node: Node) -> Option<Expr> {
         },
         "string_literal" => {
             let text = cx.text(node);
-            let inner = ["\"\"\"", "\""]
-                .iter()
-                .find_map(|quote| text.strip_prefix(quote)?.strip_suffix(quote))
-                .unwrap_or_default();
-            Expr::Text { prefix: "", quote: '"', content: inner.trim_start_matches('\n').into() }
+            let block = text.strip_prefix("\"\"\"").and_then(|text| text.strip_suffix("\"\"\""));
+            let content = match block {
+                Some(block) => without_indent(block),
+                None => text.trim_matches('"').to_owned(),
+            };
+            Expr::Text { prefix: "", quote: '"', content }
         }
-        "template_expression" => Expr::Say("the template {0} filled in", cx.exprs(node)),
+        "template_expression" => Expr::Say("the text {1} filled in by {0}", cx.exprs(node)),
         "parenthesized_expression" => cx.first(node)?,
         "binary_expression" => binary(cx, node)?,
         "unary_expression" => {
@@ -57,7 +58,7 @@ fn expression(cx: &mut Lowering, node: Node) -> Option<Expr> {
                 "!" => Expr::Not(operand),
                 "-" => Expr::Negative(operand),
                 "~" => Expr::BitNot(operand),
-                _ => Expr::Say("plus {0}", vec![*operand]),
+                _ => *operand,
             }
         }
         "update_expression" => {
@@ -115,7 +116,10 @@ fn expression(cx: &mut Lowering, node: Node) -> Option<Expr> {
             Expr::Items(Collection::Array, cx.exprs(node))
         }
         "cast_expression" => {
-            let kind = type_words(cx.field_text(node, "type"));
+            let kind = match cx.need(node, "type") {
+                Expr::Name(words) => words,
+                _ => "another type".to_owned(),
+            };
             Expr::Convert(boxed(cx.need(node, "value")), kind)
         }
         "instanceof_expression" => {
@@ -128,7 +132,7 @@ fn expression(cx: &mut Lowering, node: Node) -> Option<Expr> {
             if let Some(name) = cx.field(node, "name") {
                 parts.push(name);
                 return Some(Expr::Test {
-                    holds: "{0} is an instance of {1}, called {2},",
+                    holds: "{0} is an instance of {1} (called {2})",
                     fails: "{0} is not an instance of {1}",
                     parts,
                 });
@@ -194,6 +198,19 @@ fn expression(cx: &mut Lowering, node: Node) -> Option<Expr> {
         "argument_list" => Expr::Items(Collection::Tuple, cx.exprs(node)),
         _ => return None,
     })
+}
+
+/// The contents of a text block: without its first line break and common indentation.
+fn without_indent(block: &str) -> String {
+    let lines: Vec<&str> = block.lines().skip(1).collect();
+    let indent = lines
+        .iter()
+        .filter(|line| !line.trim().is_empty())
+        .map(|line| line.len() - line.trim_start_matches([' ', '\t']).len())
+        .min()
+        .unwrap_or(0);
+    let cut: Vec<&str> = lines.iter().map(|line| line.get(indent..).unwrap_or("")).collect();
+    cut.join("\n")
 }
 
 fn arguments(cx: &mut Lowering, node: Node) -> Vec<Expr> {
@@ -402,7 +419,38 @@ fn statement(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) -> bool {
             out.push(Stmt::Say("import {*}", names));
         }
         // Where the code lies is not part of the plan.
-        "package_declaration" | "module_declaration" | "modifiers" => {}
+        "package_declaration" | "modifiers" => {}
+        "module_declaration" => {
+            let name = vec![cx.need(node, "name")];
+            let body = cx.body_field(node, "body");
+            out.push(Stmt::Under("define module {0}:", name, body));
+        }
+        "module_body" => {
+            let body = cx.block(node);
+            out.push(Stmt::Block(body));
+        }
+        "requires_module_directive" => {
+            let parts = vec![cx.need(node, "module")];
+            out.push(Stmt::Say("require {0}", parts));
+        }
+        "exports_module_directive" => {
+            let parts = cx.exprs(node);
+            let template = if parts.len() > 1 { "export {0} to {1*}" } else { "export {0}" };
+            out.push(Stmt::Say(template, parts));
+        }
+        "opens_module_directive" => {
+            let parts = cx.exprs(node);
+            let template = if parts.len() > 1 { "open {0} to {1*}" } else { "open {0}" };
+            out.push(Stmt::Say(template, parts));
+        }
+        "uses_module_directive" => {
+            let parts = cx.exprs(node);
+            out.push(Stmt::Say("use the service {*}", parts));
+        }
+        "provides_module_directive" => {
+            let parts = cx.exprs(node);
+            out.push(Stmt::Say("provide {0} by {1*}", parts));
+        }
         _ => return false,
     }
     true
@@ -582,16 +630,21 @@ fn switch(cx: &mut Lowering, node: Node, value: bool) -> Stmt {
     let mut cases: Vec<Case> = Vec::new();
     let parts = node.child_by_field_name("body").map(|body| cx.parts(body)).unwrap_or_default();
     let count = parts.len();
+    // Labels without steps of their own belong to the next ones.
+    let mut labels: Vec<Expr> = Vec::new();
     for (index, part) in parts.into_iter().enumerate() {
-        let mut case = Case { values: Vec::new(), guard: None, body: Vec::new() };
+        let mut case = Case { values: std::mem::take(&mut labels), guard: None, body: Vec::new() };
         let mut last = "";
+        let mut any_other = false;
         for inner in cx.parts(part) {
             if inner.kind() == "switch_label" {
-                for label in cx.parts(inner) {
-                    if label.kind() == "guard" {
-                        case.guard = cx.first(label);
-                    } else {
-                        case.values.push(cx.expr(label));
+                let parts = cx.parts(inner);
+                any_other |= parts.is_empty();
+                for label in parts {
+                    match label.kind() {
+                        "guard" => case.guard = cx.first(label),
+                        "identifier" if cx.text(label) == "default" => any_other = true,
+                        _ => case.values.push(cx.expr(label)),
                     }
                 }
                 continue;
@@ -608,6 +661,14 @@ fn switch(cx: &mut Lowering, node: Node, value: bool) -> Stmt {
                 case.body.append(&mut cx.body(inner));
             }
         }
+        if any_other && !case.values.is_empty() {
+            case.values.push(Expr::name("anything else"));
+        }
+        let group = part.kind() == "switch_block_statement_group";
+        if group && last.is_empty() && !any_other && index + 1 < count {
+            labels = case.values;
+            continue;
+        }
         let ends = matches!(
             last,
             "break_statement"
@@ -616,7 +677,7 @@ fn switch(cx: &mut Lowering, node: Node, value: bool) -> Stmt {
                 | "continue_statement"
                 | "yield_statement"
         );
-        if part.kind() == "switch_block_statement_group" && !ends && index + 1 < count {
+        if group && !ends && index + 1 < count {
             case.body.push(Stmt::Say("go on into the next case", Vec::new()));
         }
         cases.push(case);

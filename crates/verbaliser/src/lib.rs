@@ -162,7 +162,7 @@ pub fn verbalise(language: Language, code: &str) -> Result<Verbalised, Verbalise
         nodes,
         without_rule: lowering.missing.values().sum(),
         missing: lowering.missing,
-        shortened: english.shortened,
+        shortened: english.shortened + lowering.too_deep,
     };
     Ok(Verbalised { pseudocode, report })
 }

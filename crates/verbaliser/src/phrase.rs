@@ -65,19 +65,27 @@ pub(crate) fn comparison(cmp: Cmp) -> &'static str {
     }
 }
 
-/// A text literal on one line: line breaks become `\n`, a long one is cut and `true` is returned.
+/// A text literal on one line: line breaks become `\n`, blanks in a row `␣`, a long one is cut and `true` is returned.
 pub(crate) fn quoted(prefix: &str, quote: char, content: &str) -> (String, bool) {
     let mut line = String::new();
-    for (count, c) in content.chars().enumerate() {
+    let mut rest = content.chars().peekable();
+    let mut previous = None;
+    let mut count = 0;
+    while let Some(c) = rest.next() {
         if count == LONGEST_TEXT {
             return (format!("{prefix}{quote}{}…{quote}", line.trim_end()), true);
         }
+        let blank = |c: Option<char>| c == Some(' ');
         match c {
+            // A step holds no runs of blanks: they are made visible.
+            ' ' if blank(previous) || blank(rest.peek().copied()) => line.push('␣'),
             '\n' => line.push_str("\\n"),
             '\r' => line.push_str("\\r"),
             '\t' => line.push_str("\\t"),
             c => line.push(c),
         }
+        previous = Some(c);
+        count += 1;
     }
     (format!("{prefix}{quote}{line}{quote}"), false)
 }
@@ -108,6 +116,7 @@ mod tests {
     #[test]
     fn long_texts_are_cut_and_say_so() {
         assert_eq!(quoted("", '\'', "a\nb"), ("'a\\nb'".into(), false));
+        assert_eq!(quoted("", '"', "a b   c"), ("\"a b␣␣␣c\"".into(), false));
         let (text, cut) = quoted("b", '"', &"é".repeat(200));
         assert!(cut && text.starts_with("b\"éé") && text.ends_with("…\""));
         assert_eq!(text.chars().count(), LONGEST_TEXT + 4);

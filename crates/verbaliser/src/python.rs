@@ -44,7 +44,7 @@ fn expression(cx: &mut Lowering, node: Node) -> Option<Expr> {
             match cx.field_text(node, "operator") {
                 "-" => Expr::Negative(operand),
                 "~" => Expr::BitNot(operand),
-                _ => Expr::Say("plus {0}", vec![*operand]),
+                _ => *operand,
             }
         }
         "not_operator" => Expr::Not(boxed(cx.need(node, "argument"))),
@@ -61,6 +61,10 @@ fn expression(cx: &mut Lowering, node: Node) -> Option<Expr> {
         }
         "parenthesized_expression" => cx.first(node)?,
         "list" | "list_pattern" => Expr::Items(Collection::List, cx.exprs(node)),
+        "tuple_pattern" if !cx.has_token(node, ",") => match cx.first(node) {
+            Some(only) => only,
+            None => Expr::Items(Collection::Tuple, Vec::new()),
+        },
         "tuple" | "tuple_pattern" | "expression_list" | "pattern_list" => {
             Expr::Items(Collection::Tuple, cx.exprs(node))
         }
@@ -96,8 +100,8 @@ fn expression(cx: &mut Lowering, node: Node) -> Option<Expr> {
             Expr::Say("{0} as {o1}", vec![parts.next()?, parts.next()?])
         }
         "as_pattern_target" => cx.first(node)?,
-        "case_pattern" => match cx.first(node) {
-            Some(inner) => inner,
+        "case_pattern" => match cx.parts(node).first() {
+            Some(inner) => signed(cx, *inner),
             None => Expr::name(cx.text(node)),
         },
         "union_pattern" => Expr::Say("{|}", cx.exprs(node)),
@@ -113,9 +117,9 @@ fn expression(cx: &mut Lowering, node: Node) -> Option<Expr> {
             }
         }
         "keyword_pattern" => {
-            let mut parts = cx.exprs(node).into_iter();
-            let name = parts.next()?.path()?;
-            Expr::Named(name, boxed(parts.next()?))
+            let parts = cx.parts(node);
+            let [name, value] = parts.as_slice() else { return None };
+            Expr::Named(cx.text(*name).to_owned(), boxed(signed(cx, *value)))
         }
         "dict_pattern" => {
             let keys = cx.fields(node, "key");
@@ -123,7 +127,7 @@ fn expression(cx: &mut Lowering, node: Node) -> Option<Expr> {
             let mut entries: Vec<Expr> = keys
                 .into_iter()
                 .zip(values)
-                .map(|(key, value)| Expr::Entry(boxed(cx.expr(key)), boxed(cx.expr(value))))
+                .map(|(key, value)| Expr::Entry(boxed(signed(cx, key)), boxed(signed(cx, value))))
                 .collect();
             for part in cx.parts(node) {
                 if part.kind() == "splat_pattern" {
@@ -140,13 +144,25 @@ fn expression(cx: &mut Lowering, node: Node) -> Option<Expr> {
     })
 }
 
+/// A value of a pattern; the sign of a number is a node before it.
+fn signed(cx: &mut Lowering, node: Node) -> Expr {
+    let value = cx.expr(node);
+    match node.prev_sibling() {
+        Some(sign) if sign.kind() == "-" => Expr::Negative(boxed(value)),
+        _ => value,
+    }
+}
+
 /// The contents of a text literal, and the values in it.
 fn string_parts(cx: &mut Lowering, node: Node, content: &mut String, values: &mut Vec<Expr>) {
     for part in cx.parts(node) {
         match part.kind() {
             "string_content" => *content += cx.text(part),
             "interpolation" => {
-                content.push_str("{}");
+                content.push('{');
+                *content += cx.field_text(part, "type_conversion");
+                *content += cx.field_text(part, "format_specifier");
+                content.push('}');
                 values.extend(cx.field(part, "expression"));
             }
             _ => {}
