@@ -6,7 +6,7 @@
 //! cargo run --release -p code-corpus --example corpus -- csn FILE…
 //! cargo run --release -p code-corpus --example corpus -- jsonl FIELDS.json FILE…
 //! ```
-//! `SHOW=20` prints 20 problems, spread over the corpus.
+//! `SHOW=20` prints 20 problems, spread over the corpus; `OPTIONS=options.json` reads options.
 
 use std::error::Error;
 
@@ -31,7 +31,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         _ => return Err("one of stdlib, tree, csn, jsonl is wanted first".into()),
     };
     let started = std::time::Instant::now();
-    let corpus = Corpus::build(&source, &Options::default(), &|_| {})?;
+    let options = match std::env::var("OPTIONS") {
+        Ok(path) => serde_json::from_str(&std::fs::read_to_string(path)?)?,
+        Err(_) => Options::default(),
+    };
+    let corpus = Corpus::build(&source, &options, &|_| {})?;
     println!("{}", serde_json::to_string_pretty(&corpus.statistics)?);
     println!("{:.2?}", started.elapsed());
 

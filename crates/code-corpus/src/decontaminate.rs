@@ -39,7 +39,7 @@ impl Default for HeldOut {
 }
 
 /// The problems without those of [`Side::Train`] whose reference is close to a held-out text:
-/// enough of its n-grams of [tokens](crate::tokens::tokens) occur in the texts, or its syntax tree
+/// enough of its n-grams of [tokens](fn@crate::tokens::tokens) occur in the texts, or its syntax tree
 /// has the shape of one of them, whatever the names and literals. `sides` shrinks with the
 /// problems. References shorter than an n-gram are compared by shape alone.
 ///

@@ -37,7 +37,7 @@ const BLOCK: usize = 2048;
 
 /// The problems without duplicates, in order; of several alike the first stays.
 ///
-/// Compared are the [tokens](crate::tokens::tokens) of the reference, or of the query where there
+/// Compared are the [tokens](fn@crate::tokens::tokens) of the reference, or of the query where there
 /// is no reference, within a language. A problem goes if it is a duplicate of one that stays, so
 /// that no two of the result are alike and a second pass changes nothing. Memory is linear in the
 /// corpus, time in the number of pairs that share a rare shingle.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::Reason;
 use crate::tokens::{tokens, words};
 
-/// The limits that pairs must keep. Lengths are in [tokens](crate::tokens::tokens).
+/// The limits that pairs must keep. Lengths are in [tokens](fn@crate::tokens::tokens).
 ///
 /// The minima, tests, constructors and generated files are those of CodeSearchNet (Husain et al.,
 /// 2019, section 2.1); the maxima and the language check follow the cleaning that CodeXGLUE added.

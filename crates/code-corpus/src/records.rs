@@ -34,7 +34,8 @@ pub struct Fields {
     /// The problem's text.
     pub query: String,
     /// The code that solves it: one field, or several whose texts are joined without anything in
-    /// between (a prompt and its completion). None: problems without reference.
+    /// between (a prompt and its completion). None, or a `null` in one of them: a problem without
+    /// reference.
     #[serde(deserialize_with = "one_or_more")]
     pub code: Vec<String>,
     /// The language of all records; where `None`, each record's own `language_field` says it.
@@ -78,6 +79,8 @@ impl Fields {
     }
 
     /// CONCODE's: `nl` up to its class context, and `code`, which is Java.
+    ///
+    /// Its code stands on one line: it wants [`Filters::min_code_lines`] to be 1.
     pub fn concode() -> Fields {
         Fields {
             query: "nl".into(),
@@ -269,9 +272,14 @@ fn problem(
             .map_err(|error| error.to_string())?,
     };
     let mut query = text(&record, &fields.query)?.to_owned();
-    let mut code = String::new();
+    // A `null` says that there is no code; a field that is not there was named wrongly.
+    let mut code = (!fields.code.is_empty()).then(String::new);
     for field in &fields.code {
-        code.push_str(text(&record, field)?);
+        if matches!(record.get(field), Some(Value::Null)) {
+            code = None;
+        } else if let Some(code) = &mut code {
+            code.push_str(text(&record, field)?);
+        }
     }
     let optional = |record: &Map<String, Value>, field: &Option<String>| match field {
         Some(field) => scalar(record, field).map(Some),
@@ -304,7 +312,7 @@ fn problem(
         return Ok(Err(reason));
     }
     let mut reference = None;
-    if !fields.code.is_empty() {
+    if let Some(code) = code {
         match reference_code(language, &normalise(code), filters, &mut name) {
             Ok(Ok(code)) => reference = Some(code),
             Ok(Err(reason)) => return Ok(Err(reason)),

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::tokens::tokens;
 use crate::{Dropped, Harvest, Side};
 
-/// Lengths of a set of texts, in [tokens](crate::tokens::tokens). Quantiles are nearest-rank.
+/// Lengths of a set of texts, in [tokens](fn@crate::tokens::tokens). Quantiles are nearest-rank.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Lengths {
     /// The shortest.

@@ -233,6 +233,10 @@ fn fields_of_any_name() {
     assert_eq!(problem.query, "Write a function to add numbers.");
     assert_eq!(problem.reference.as_deref(), Some("def add(a, b):\n\tc = a + b\n\treturn c"));
     assert_eq!(problem.extra["test"], "assert");
+    let null = json!({ "query": "Write this one.", "code": null, "language": "go" });
+    let files = file(&folder, "null.jsonl", &lines(&[null]));
+    let harvest = jsonl(&files, &Fields::default(), &Filters::default(), true, &|_| {}).unwrap();
+    assert_eq!(harvest.problems[0].reference, None);
     // The problem's own fields do not come twice.
     let text = serde_json::to_string(problem).unwrap();
     assert_eq!(serde_json::from_str::<Problem>(&text).unwrap(), *problem);
