@@ -64,6 +64,10 @@ mod secret;
 mod teach;
 mod verdict;
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub use cached::{Cached, Replay};
 pub use chat::{Chat, ChatOptions};
 pub use error::Error;

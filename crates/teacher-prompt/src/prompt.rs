@@ -342,7 +342,7 @@ impl PromptBuilder {
         self
     }
 
-    /// Sets how completions are drawn; see [`preset`](crate::preset) for known models.
+    /// Sets how completions are drawn; see [`Preset`](crate::Preset) for known models.
     pub fn sampling(mut self, sampling: Sampling) -> PromptBuilder {
         self.sampling = sampling;
         self

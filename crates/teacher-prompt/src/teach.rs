@@ -1,7 +1,6 @@
 //! A corpus through a teacher: problems in, lessons and rejections out.
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -265,13 +264,8 @@ impl Teaching {
         runtime.block_on(self.run(problems, teacher, receive))
     }
 
-    fn one<'a>(
-        &'a self,
-        at: usize,
-        problem: Problem,
-        teacher: &'a dyn Teacher,
-    ) -> impl Future<Output = (usize, Outcome)> + 'a {
-        async move { (at, self.outcome(problem, teacher).await) }
+    async fn one(&self, at: usize, problem: Problem, teacher: &dyn Teacher) -> (usize, Outcome) {
+        (at, self.outcome(problem, teacher).await)
     }
 
     async fn outcome(&self, problem: Problem, teacher: &dyn Teacher) -> Outcome {

@@ -78,9 +78,8 @@ fn every_usual_form_gives_both_parts() {
         format!("伪代码：\n1、add up\n2、return it\n代码：\n{block}\n解释：好。"),
         format!("Псевдокод:\nШаг 1: add up\nШаг 2: return it\nКод:\n{block}"),
         format!("Pseudocódigo:\n{steps}\nCódigo:\n{block}"),
-        format!(
-            "- Pseudocode:\n  1. add up\n  2. return it\n- Code:\n  ```python\n  def f(xs):\n      return sum(xs)\n  ```"
-        ),
+        "- Pseudocode:\n  1. add up\n  2. return it\n- Code:\n  ```python\n  def f(xs):\n      return sum(xs)\n  ```"
+            .to_owned(),
     ] {
         both(&reply);
         both(&reply.replace('\n', "\r\n"));

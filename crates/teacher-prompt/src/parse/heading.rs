@@ -178,7 +178,7 @@ pub(super) fn heading(line: &str, next: Next) -> Option<Heading<'_>> {
             .filter(|_| classify(&cleaned(text)).is_some_and(|(_, exact)| exact));
     }
     text = text.trim_start_matches(|c: char| {
-        !c.is_alphanumeric() && !(c.is_ascii() && c != '[' && c != '<')
+        !(c.is_alphanumeric() || c.is_ascii() && !matches!(c, '[' | '<'))
     });
     if bracketed {
         text = text.trim_start_matches(['[', '<']);
@@ -272,7 +272,7 @@ fn classify(title: &str) -> Option<(Section, bool)> {
     if is(PROBLEM) {
         return Some((Section::Problem, true));
     }
-    if is(STEPS) {
+    if is(STEPS) || matches!(title, "how to solve" | "how to solve it") {
         return Some((Section::Pseudocode, false));
     }
     let list: Vec<&str> = words(title).collect();

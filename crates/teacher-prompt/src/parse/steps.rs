@@ -54,7 +54,7 @@ pub(super) fn marker(line: &str) -> Option<Marker<'_>> {
         .unwrap_or(undecorated);
     let (kind, rest) = numbered(undecorated)
         .or_else(|| if text.len() == undecorated.len() { lettered(text) } else { None })
-        .or_else(|| bulleted(text))?;
+        .or_else(|| bulleted(text, indent > 0))?;
     // What closes the decoration, or follows it as in "**Step 1**: x".
     let rest = rest.trim_start();
     let closing = ["**", "__", "*"].iter().find_map(|close| rest.strip_prefix(close));
@@ -78,13 +78,16 @@ fn numbered(text: &str) -> Option<(Kind, &str)> {
     };
     if let Some(word) = STEP_WORDS.iter().find(|word| start.starts_with(**word)) {
         let after: usize = text.chars().take(word.chars().count()).map(char::len_utf8).sum();
-        let (count, rest) = numbers(text[after..].trim_start())?;
-        let rest = rest.trim_start().trim_start_matches("**").trim_start_matches("__");
-        let rest = rest.trim_start();
-        let ended = rest.strip_prefix([':', '.', ')', '-', '–', '—', '：', '、', '．']);
-        return ended
-            .map(|rest| (Kind::Number(count), rest))
-            .or_else(|| rest.is_empty().then_some((Kind::Number(count), rest)));
+        let number = text[after..].trim_start();
+        let (count, rest) = numbers(number)?;
+        let dotted = number[..number.len() - rest.len()].ends_with(['.', '．', '。']);
+        let rest = rest.trim_start().trim_start_matches("**").trim_start_matches("__").trim_start();
+        let after = rest.strip_prefix([':', '.', ')', '-', '–', '—', '：', '、', '．']);
+        // "Step 1 of the plan" is prose.
+        return match after {
+            Some(rest) => Some((Kind::Number(count), rest)),
+            None => (dotted || rest.is_empty()).then_some((Kind::Number(count), rest)),
+        };
     }
     // "第一步：" and "第1步："
     if let Some(rest) = text.strip_prefix('第') {
@@ -167,10 +170,17 @@ fn lettered(text: &str) -> Option<(Kind, &str)> {
     rest.starts_with(' ').then_some((Kind::Letter, rest))
 }
 
-fn bulleted(text: &str) -> Option<(Kind, &str)> {
+/// A bullet; `indented` is whether blanks stand before it.
+fn bulleted(text: &str, indented: bool) -> Option<(Kind, &str)> {
     let text = text.strip_prefix('\\').unwrap_or(text);
     let rest = text.strip_prefix(['-', '*', '+', '•', '‣', '◦', '▪', '●', '○', '·', '–', '—'])?;
-    let rest = rest.strip_prefix([' ', '\t', '\u{a0}'])?.trim_start();
+    // "-If x": some leave out the blank; "-1", "--", "-x" and "*args" are no bullets.
+    let glued = !text.starts_with(['*', '+'])
+        && rest.starts_with(|c: char| c.is_uppercase() || (indented && c.is_alphabetic()));
+    if !glued && !rest.starts_with([' ', '\t', '\u{a0}']) {
+        return None;
+    }
+    let rest = rest.trim_start();
     let rest = ["[ ] ", "[x] "].iter().find_map(|boxed| rest.strip_prefix(boxed)).unwrap_or(rest);
     // A bullet before a number says nothing more than the number.
     numbered(rest).or(Some((Kind::Bullet, rest)))
@@ -331,6 +341,8 @@ mod tests {
             "**1.** add x",
             "*1.* add x",
             "Step 1: add x",
+            "Step 1. add x",
+            "Step 1.2: add x",
             "STEP 1 - add x",
             "**Step 1:** add x",
             "**Step 1**: add x",
@@ -339,6 +351,7 @@ mod tests {
             "* add x",
             "• add x",
             "- [ ] add x",
+            "-\tadd x",
             "- 1. add x",
             "a) add x",
             "(b) add x",
@@ -371,6 +384,7 @@ mod tests {
         check("1. a\n   a. b\n   b. c\n2. d", &["a", "  b", "  c", "d"]);
         check("1. a\n1.1. b\n1.1.1 c\n2. d", &["a", "  b", "    c", "d"]);
         check(" 9. a\n10. b", &["a", "b"]);
+        check("Step 1. A\n    -If b\n    -else c\nStep 2. D", &["A", "  If b", "  else c", "D"]);
         check("- a\n\t- b\n- c", &["a", "  b", "c"]);
         check("1. a\n\n2. b\n    1. c\n    2. d\n3. e", &["a", "b", "  c", "  d", "e"]);
         check("1. a:\n   1. b\n2. c:\n   1. d", &["a:", "  b", "c:", "  d"]);
