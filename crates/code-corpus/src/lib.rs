@@ -1,7 +1,7 @@
 //! Problems from the world, as a corpus to teach and to train on.
 //!
 //! [`Corpus::build`] is the way through: a [`Source`] is read and [filtered](Filters), duplicates
-//! go ([`dedup`]), the rest is divided so that no file or repository is on two sides ([`split()`]),
+//! go ([`dedup`]), the rest is divided so that no file or repository is on two sides ([`mod@split`]),
 //! training problems close to held-out texts go ([`mod@decontaminate`]), and everything is counted
 //! ([`Statistics`]), what was left out by [`Reason`].
 //!
