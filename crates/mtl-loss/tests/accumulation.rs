@@ -17,6 +17,8 @@ struct Model {
 impl Model {
     /// Two tasks of `rows` examples with targets of very different lengths.
     fn new(seed: i64, rows: i64, empty: bool) -> Model {
+        // Threads cost more than they bring at this size.
+        tch::set_num_threads(1);
         let options = (Kind::Double, Device::Cpu);
         // Cosines of large numbers: as good as random, and no generator to share with other tests.
         let noise = |shape: &[i64], salt: i64| {

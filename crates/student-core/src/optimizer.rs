@@ -6,8 +6,9 @@ use tch::{Kind, Tensor, no_grad};
 use crate::{Result, StudentCoreError};
 
 /// Elements updated together: the six buffers involved then stay in the cache, and the temporaries
-/// stay small whatever the size of the largest tensor.
-const CHUNK: i64 = 1 << 17;
+/// stay small whatever the size of the largest tensor. Smaller pieces would cost more in starting
+/// threads than they save.
+const CHUNK: i64 = 1 << 18;
 
 /// The settings of [`AdamW`] besides the learning rate; the defaults are torch's but for the decay.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

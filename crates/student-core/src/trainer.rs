@@ -481,14 +481,15 @@ impl<'a, M: Trainable + ?Sized> Run<'a, M> {
         Ok(())
     }
 
-    /// Evaluates, if there is validation data, logs it and keeps the parameters if they are the
+    /// Evaluates, if there is validation data of a task that counts, logs it and keeps the parameters if they are the
     /// best.
     fn evaluate(&mut self, progress: &mut dyn FnMut(&Progress)) -> Result<()> {
-        if !Task::ALL.iter().any(|&task| self.validation.has(task)) {
+        let weights = self.config.validation_weights();
+        let counts = |&task: &Task| weights[task as usize] > 0.0 && self.validation.has(task);
+        if !Task::ALL.iter().any(counts) {
             return Ok(());
         }
         let start = Instant::now();
-        let weights = self.config.validation_weights();
         let tokens = self.config.evaluation_tokens;
         let mut evaluation = evaluate(self.model, self.validation, weights, tokens)?;
         evaluation.step = self.state.step;

@@ -10,7 +10,7 @@ fn initial() -> Vec<Tensor> {
     tch::manual_seed(11);
     let options = (Kind::Float, Device::Cpu);
     vec![
-        Tensor::randn([140_000], options),
+        Tensor::randn([270_000], options),
         Tensor::randn([30, 40], options),
         Tensor::randn([5, 7], options).transpose(0, 1),
         Tensor::randn([] as [i64; 0], options),
