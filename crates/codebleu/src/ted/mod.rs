@@ -29,21 +29,22 @@
 //!    those pairs of nodes that such a mapping can hold. Near trees end here: the time is then hardly
 //!    more than that of the string distances, `O(n·k)` and a little.
 //! 4. Zhang and Shasha's recurrence on the tree or on its mirror image, whichever has fewer cells,
-//!    equal subtrees worked through once, rows vectorised. `O(n·m·min(depth, leaves)²)` time at worst;
-//!    syntax trees take some ten cells for each of the `n·m` pairs, most of them in less than a
-//!    nanosecond. Two trees that are deep by turns to the left and to the right (zigzags) are the
-//!    worst case, with time that grows as the fourth power of their size.
+//!    equal subtrees worked through once, rows vectorised. Syntax trees take some ten cells for each
+//!    of the `n·m` pairs of nodes, most of them in less than a nanosecond. Where the shapes make for
+//!    many more (zigzags are the worst), a decomposition along heavy paths that takes
+//!    `O(n·m²·log n)` time on any shape.
 //!
-//! Custom costs take the textbook form of step 4.
+//! Custom costs take the textbook form of step 4, `O(n·m·min(depth, leaves)²)` time.
 //!
 //! # Memory
 //!
 //! Step 3 takes about `16·n·k` bytes and 64 bytes for each pair of nodes that it admits, and is left
 //! out where the cap does not allow that. Step 4 takes `2·m·(c + l)` bytes, where `c` is the number of
 //! different subtrees of one tree and `l` of its leaves, `m` the size of the other; twice that where
-//! both trees have more than 32,000 nodes together. A mapping adds `4·n·m` bytes if step 3 does not
+//! both trees have more than 32,000 nodes together; heavy paths add `34·n·m` bytes at
+//! most, or are left out. A mapping adds `4·n·m` bytes if step 3 does not
 //! find it. Custom costs take `16·n·m` bytes. What would exceed the cap (1 GiB, or
-//! [`Solver::with_memory_cap`]) is a [`TedError::Memory`] before the tables are allocated. [`bounds`]
+//! [`Solver::with_memory_cap`]) is a [`TedError::Memory`] before the tables are allocated. [`bounds()`]
 //! stays below 64 MiB. What is linear in the sizes is not counted.
 
 mod alignment;
@@ -51,6 +52,7 @@ mod bounds;
 pub mod brackets;
 mod corridor;
 mod costs;
+mod inner;
 mod row;
 #[cfg(test)]
 mod tests;
@@ -214,7 +216,7 @@ impl Solver {
         let distance = if lower == upper {
             lower
         } else {
-            let plan = unit::Plan::new(a, b);
+            let plan = unit::Plan::new(a, b, self.memory_cap);
             self.check(a, b, plan.bytes())?;
             plan.distance()
         };
@@ -328,9 +330,9 @@ impl Solver {
         let mut edits = match near {
             Some(mut corridor) => corridor.mapping(),
             None => {
-                let plan = unit::Plan::new(a, b);
+                let plan = unit::Plan::new(a, b, self.memory_cap);
                 self.check(a, b, plan.mapping_bytes())?;
-                plan.mapping(a, b)
+                plan.mapping()
             }
         };
         sort(&mut edits);

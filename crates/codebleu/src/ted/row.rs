@@ -30,6 +30,9 @@ pub(super) trait Cell: Copy + Ord + Default + 'static {
     /// `self − other`
     fn less(self, other: Self) -> Self;
 
+    /// `self + other`
+    fn plus(self, other: Self) -> Self;
+
     /// The fastest form of the row on this processor.
     fn row() -> Row<Self>;
 }
@@ -50,6 +53,11 @@ impl Cell for i16 {
     #[inline(always)]
     fn less(self, other: i16) -> i16 {
         self.wrapping_sub(other)
+    }
+
+    #[inline(always)]
+    fn plus(self, other: i16) -> i16 {
+        self.wrapping_add(other)
     }
 
     fn row() -> Row<i16> {
@@ -80,6 +88,11 @@ impl Cell for i32 {
     #[inline(always)]
     fn less(self, other: i32) -> i32 {
         self.wrapping_sub(other)
+    }
+
+    #[inline(always)]
+    fn plus(self, other: i32) -> i32 {
+        self.wrapping_add(other)
     }
 
     fn row() -> Row<i32> {

@@ -18,7 +18,7 @@
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use super::row::{Cell, LANES, Row};
-use super::{Edit, Tree};
+use super::{Edit, Tree, inner};
 
 /// One of the two mirror images of a tree, in postorder.
 pub(super) struct View {
@@ -130,53 +130,101 @@ impl View {
 }
 
 /// How a distance will be computed: which mirror image, which tree gives the rows.
-pub(super) struct Plan {
+pub(super) struct Plan<'t> {
+    a: &'t Tree,
+    b: &'t Tree,
+    /// Views of `b` and `a` if they are swapped.
     rows: View,
     columns: View,
-    /// Whether the second tree gives the rows.
     swapped: bool,
     /// Whether the views are mirrored.
     mirrored: bool,
+    /// Whether the subtrees are worked through along heavy paths.
+    inner: bool,
     /// Cells to compute.
     cells: u64,
 }
 
-impl Plan {
-    /// The arrangement with the fewest cells. Neither tree may be empty.
-    pub(super) fn new(a: &Tree, b: &Tree) -> Plan {
+/// Cells for each pair of nodes from which on heavy paths are looked at.
+const MANY_CELLS: u64 = 32;
+
+/// Cells of vectorised rows in the time that heavy paths take for one forest of the second tree.
+const INNER_COST: u64 = 2;
+
+impl<'t> Plan<'t> {
+    /// The arrangement with the fewest cells that fits in `cap` bytes; where none does, one that does
+    /// not. Neither tree may be empty.
+    pub(super) fn new(a: &'t Tree, b: &'t Tree, cap: u64) -> Plan<'t> {
         let (left_a, left_b) = (View::left(a), View::left(b));
         let (right_a, right_b) = (View::right(a, &left_a), View::right(b, &left_b));
-        let arrange = |a: View, b: View, mirrored: bool| {
-            let (across, down) =
-                (a.rows().saturating_mul(b.columns()), b.rows().saturating_mul(a.columns()));
-            if down < across {
-                Plan { rows: b, columns: a, swapped: true, mirrored, cells: down }
-            } else {
-                Plan { rows: a, columns: b, swapped: false, mirrored, cells: across }
-            }
+        let arrange = |rows: View, columns: View, mirrored: bool| {
+            let across = rows.rows().saturating_mul(columns.columns());
+            let down = columns.rows().saturating_mul(rows.columns());
+            let cells = across.min(down);
+            let swapped = down < across;
+            let (rows, columns) = if swapped { (columns, rows) } else { (rows, columns) };
+            Plan { a, b, rows, columns, swapped, mirrored, inner: false, cells }
         };
         let (left, right) = (arrange(left_a, left_b, false), arrange(right_a, right_b, true));
+        let cells = left.cells.min(right.cells);
+        if cells / MANY_CELLS > a.len() as u64 * b.len() as u64 {
+            let inner = Plan::inner(a, b);
+            if inner.cells < cells && inner.bytes() <= u128::from(cap) {
+                return inner;
+            }
+        }
         if left.cells <= right.cells { left } else { right }
+    }
+
+    /// Along the heavy paths of the tree for which that is cheaper.
+    pub(super) fn inner(a: &'t Tree, b: &'t Tree) -> Plan<'t> {
+        let cost = |a: &Tree, b: &Tree| {
+            let (tops, _) = inner::heavy_paths(&a.sizes);
+            let rows: u64 = tops.iter().map(|&top| u64::from(a.sizes[top])).sum();
+            rows.saturating_mul(b.len() as u64).saturating_mul(b.len() as u64 * INNER_COST)
+        };
+        let (across, down) = (cost(a, b), cost(b, a));
+        let (rows, columns) = (View::left(a), View::left(b));
+        let swapped = down < across;
+        let (rows, columns) = if swapped { (columns, rows) } else { (rows, columns) };
+        let cells = across.min(down);
+        Plan { a, b, rows, columns, swapped, mirrored: false, inner: true, cells }
     }
 
     /// Bytes that [`distance`](Self::distance) will take.
     pub(super) fn bytes(&self) -> u128 {
-        let cell = if self.narrow() { 2 } else { 4 };
+        let cell: usize = if self.narrow() { 2 } else { 4 };
         let width = (self.columns.len() + 2 * LANES) as u128;
         let leaves = self.rows.sizes.iter().filter(|&&size| size == 1).count() as u128;
-        (self.rows.class_count as u128 + leaves + 2) * width * cell
+        let inner =
+            if self.inner { inner::bytes(self.rows.len(), self.columns.len(), cell) } else { 0 };
+        (self.rows.class_count as u128 + leaves + 2) * width * cell as u128 + inner
     }
 
     fn narrow(&self) -> bool {
         self.rows.len() + self.columns.len() < <i16 as Cell>::FAR.to_u32() as usize
     }
 
+    #[cfg(test)]
+    pub(super) fn is_inner(&self) -> bool {
+        self.inner
+    }
+
+    fn subtrees<C: Cell>(&self) -> Subtrees<'_, C> {
+        if self.inner {
+            let (rows, columns) = if self.swapped { (self.b, self.a) } else { (self.a, self.b) };
+            Subtrees::by_heavy_paths(&self.rows, &self.columns, rows, columns)
+        } else {
+            Subtrees::new(&self.rows, &self.columns)
+        }
+    }
+
     /// The distance.
     pub(super) fn distance(&self) -> u32 {
         if self.narrow() {
-            Subtrees::<i16>::new(&self.rows, &self.columns).distance()
+            self.subtrees::<i16>().distance()
         } else {
-            Subtrees::<i32>::new(&self.rows, &self.columns).distance()
+            self.subtrees::<i32>().distance()
         }
     }
 
@@ -185,12 +233,13 @@ impl Plan {
         self.bytes() + 4 * (self.rows.len() as u128 + 1) * (self.columns.len() as u128 + 1)
     }
 
-    /// A cheapest mapping of the trees that the plan was made for, in no particular order.
-    pub(super) fn mapping(&self, a: &Tree, b: &Tree) -> Vec<Edit> {
+    /// A cheapest mapping, in no particular order.
+    pub(super) fn mapping(&self) -> Vec<Edit> {
+        let (a, b) = (self.a, self.b);
         let edits = if self.narrow() {
-            Subtrees::<i16>::new(&self.rows, &self.columns).mapping()
+            self.subtrees::<i16>().mapping()
         } else {
-            Subtrees::<i32>::new(&self.rows, &self.columns).mapping()
+            self.subtrees::<i32>().mapping()
         };
         let node = |tree: &Tree, node: Option<usize>| {
             node.map(|node| {
@@ -315,6 +364,14 @@ impl<'a, C: Cell> Subtrees<'a, C> {
             }
         }
         Subtrees { a, b, table: trees, pitch }
+    }
+
+    /// The same along heavy paths of `rows`, of which `a` is the view; `b` is that of `columns`.
+    fn by_heavy_paths(a: &'a View, b: &'a View, rows: &Tree, columns: &Tree) -> Self {
+        let pitch = b.len();
+        let mut table = vec![C::default(); a.class_count * pitch];
+        inner::subtrees(rows, columns, &a.classes, &mut table);
+        Subtrees { a, b, table, pitch }
     }
 
     fn get(&self, x: usize, y: usize) -> u32 {
