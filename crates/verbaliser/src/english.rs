@@ -234,7 +234,7 @@ impl English {
     }
 
     fn function_heading(&mut self, function: &Function) -> String {
-        let mut text = format!("define {} {}", function.kind, function.name);
+        let mut text = format!("define the {} {}", function.kind, function.name);
         if !function.parameters.is_empty() {
             text += " with ";
             text += &self.parameters(&function.parameters);
@@ -251,8 +251,8 @@ impl English {
         let mut words: Vec<String> = Vec::new();
         for (index, parameter) in parameters.iter().enumerate() {
             let mut text = match parameter.takes {
-                Takes::One if index == 0 && plain == 1 => format!("parameter {}", parameter.name),
-                Takes::One if index == 0 => format!("parameters {}", parameter.name),
+                Takes::One if index == 0 && plain == 1 => format!("argument {}", parameter.name),
+                Takes::One if index == 0 => format!("arguments {}", parameter.name),
                 Takes::One => parameter.name.clone(),
                 Takes::Rest => format!("any further arguments {}", parameter.name),
                 Takes::RestByName => format!("any keyword arguments {}", parameter.name),
@@ -266,7 +266,7 @@ impl English {
     }
 
     fn class_heading(&mut self, class: &Class) -> String {
-        let mut heading = format!("define {} {}", class.kind, class.name);
+        let mut heading = format!("define the {} {}", class.kind, class.name);
         if !class.parents.is_empty() {
             heading += " derived from ";
             heading += &self.list(&class.parents, "and");
@@ -403,7 +403,7 @@ impl English {
                 // A value that is not used: the call is made for what it does.
                 let value = self.plain_call(callee, arguments).0;
                 match value.strip_prefix("the result of ") {
-                    Some(call) => format!("call {call}"),
+                    Some(call) => format!("call {}{call}", self.callee_kind(callee)),
                     None => format!("create {value}"),
                 }
             }
@@ -418,6 +418,23 @@ impl English {
                 format!("{then} if {condition}, otherwise {}", self.expression_step(otherwise))
             }
             value => format!("evaluate {}", self.top(value)),
+        }
+    }
+
+    /// What a call calls, where the form of the code tells.
+    fn callee_kind(&self, callee: &Expr) -> &'static str {
+        match (self.language, callee) {
+            (Language::Java, Expr::Name(_) | Expr::Attribute(..)) => "the method ",
+            (_, Expr::Name(_)) => "the function ",
+            (Language::Python, Expr::Attribute(receiver, _)) => {
+                if idioms::is_module(receiver) {
+                    "the function "
+                } else {
+                    "the method "
+                }
+            }
+            // In Go a package and a value look the same.
+            _ => "",
         }
     }
 
@@ -877,12 +894,18 @@ impl English {
 
     /// Fills a template; parts in plain slots are held at least as tightly as `grip`.
     fn fill(&mut self, template: &str, parts: &[Expr], grip: Grip) -> String {
+        self.fill_after(template, parts, grip, Grip::Clause)
+    }
+
+    /// As [`fill`](Self::fill); a slot that opens the template is held at least as `opening`.
+    fn fill_after(&mut self, template: &str, parts: &[Expr], grip: Grip, opening: Grip) -> String {
         let mut text = String::new();
         let mut rest = template;
         while let Some((before, after)) = rest.split_once('{') {
             text += before;
             let Some((slot, after)) = after.split_once('}') else { break };
             rest = after;
+            let limit = if text.is_empty() { opening } else { Grip::Clause };
             let part = |digits: &str| digits.parse().ok().and_then(|index: usize| parts.get(index));
             text += &match slot.split_at_checked(1) {
                 Some(("*", "")) => self.list(parts, "and"),
@@ -900,9 +923,9 @@ impl English {
                     part(index).map(|part| self.condition(part, true)).unwrap_or_default()
                 }
                 Some(("o", index)) => {
-                    part(index).map(|part| self.tight(part, Of)).unwrap_or_default()
+                    part(index).map(|part| self.tight(part, Of.min(limit))).unwrap_or_default()
                 }
-                _ => part(slot).map(|part| self.tight(part, grip)).unwrap_or_default(),
+                _ => part(slot).map(|part| self.tight(part, grip.min(limit))).unwrap_or_default(),
             };
         }
         text + rest
@@ -1227,7 +1250,8 @@ impl English {
                     }
                     _ => Of,
                 };
-                (self.fill(template, &parts, Of), grip)
+                // Words that follow a phrase would seem to belong to its end.
+                (self.fill_after(template, &parts, Of, Word), grip)
             }
             Idiom::Test(holds, _) => {
                 (format!("whether {}", self.fill(holds, &parts, Of)), Grip::Clause)

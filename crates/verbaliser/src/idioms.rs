@@ -444,19 +444,19 @@ fn rows(language: Language) -> &'static [Row] {
 
 /// The words of a call with so many arguments, and the receiver where they speak of it. With
 /// `step` the words for doing it, where there are some, else those for its value.
-pub(crate) fn find<'e>(
+pub(crate) fn find(
     language: Language,
-    callee: &'e Expr,
+    callee: &Expr,
     arguments: usize,
     step: bool,
-) -> Option<(Option<&'e Expr>, Idiom)> {
+) -> Option<(Option<&Expr>, Idiom)> {
     let rows = rows(language);
     let fits =
         |row: &&Row| (row.1 == arguments || row.1 == ANY) && matches!(row.2, Step(_)) == step;
-    if let Some(path) = callee.path() {
-        if let Some(row) = rows.iter().find(|row| row.0 == path && fits(row)) {
-            return Some((None, row.2));
-        }
+    if let Some(path) = callee.path()
+        && let Some(row) = rows.iter().find(|row| row.0 == path && fits(row))
+    {
+        return Some((None, row.2));
     }
     let Expr::Attribute(receiver, method) = callee else { return None };
     if let Some(path) = receiver.path()
@@ -475,6 +475,11 @@ pub(crate) fn find<'e>(
     rows.iter()
         .find(|row| row.0.strip_prefix('.') == Some(method.as_str()) && fits(row))
         .map(|row| (Some(&**receiver), row.2))
+}
+
+/// Whether a receiver in Python is a well-known module or built-in type.
+pub(crate) fn is_module(receiver: &Expr) -> bool {
+    receiver.path().is_some_and(|path| NO_VALUES.contains(&&*path))
 }
 
 /// Whether a function fills its first argument, a template, with the others.

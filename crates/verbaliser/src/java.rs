@@ -720,7 +720,7 @@ fn try_statement(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) {
                 }
                 let body = cx.body_field(part, "body");
                 let parts = vec![Expr::Say("{|}", kinds), name];
-                out.push(Stmt::Under("if {0} is thrown as {1}:", parts, body));
+                out.push(Stmt::Under("if {0} is caught as {1}:", parts, body));
             }
             "finally_clause" => {
                 let body = cx.parts(part).first().map(|body| cx.body(*body)).unwrap_or_default();

@@ -10,7 +10,7 @@
 //! let plan = verbaliser::verbalise(Language::Python, code)?.pseudocode;
 //! assert_eq!(
 //!     plan.to_string(),
-//!     "1. define function total with parameter xs\n\
+//!     "1. define the function total with argument xs\n\
 //!      2. set s to 0\n\
 //!      3. for each x in xs:\n   \
 //!         3.1. if x is greater than 0:\n      \

@@ -1,11 +1,12 @@
 //! The rules of Python: which node of the grammar says what.
 
+use code_syntax::Language;
 use tree_sitter::Node;
 
 use crate::ir::{
     Branch, Case, Class, Clause, Cmp, Collection, Expr, Function, Op, Parameter, Stmt, Takes,
 };
-use crate::lower::{Lowering, Rules, boxed};
+use crate::lower::{Lowering, Rules, boxed, says_something};
 
 pub(crate) static RULES: Rules = Rules { expression, statement };
 
@@ -100,11 +101,11 @@ fn expression(cx: &mut Lowering, node: Node) -> Option<Expr> {
             Expr::Say("{0} as {o1}", vec![parts.next()?, parts.next()?])
         }
         "as_pattern_target" => cx.first(node)?,
-        "case_pattern" => match cx.parts(node).first() {
-            Some(inner) => signed(cx, *inner),
+        "case_pattern" => match signed(cx, node).into_iter().next() {
+            Some(inner) => inner,
             None => Expr::name(cx.text(node)),
         },
-        "union_pattern" => Expr::Say("{|}", cx.exprs(node)),
+        "union_pattern" => Expr::Say("{|}", signed(cx, node)),
         "class_pattern" => {
             let mut parts = cx.exprs(node);
             if parts.len() < 2 {
@@ -117,22 +118,23 @@ fn expression(cx: &mut Lowering, node: Node) -> Option<Expr> {
             }
         }
         "keyword_pattern" => {
-            let parts = cx.parts(node);
-            let [name, value] = parts.as_slice() else { return None };
-            Expr::Named(cx.text(*name).to_owned(), boxed(signed(cx, *value)))
+            let mut parts = signed(cx, node).into_iter();
+            let name = parts.next()?.path()?;
+            Expr::Named(name, boxed(parts.next()?))
         }
         "dict_pattern" => {
-            let keys = cx.fields(node, "key");
-            let values = cx.fields(node, "value");
-            let mut entries: Vec<Expr> = keys
-                .into_iter()
-                .zip(values)
-                .map(|(key, value)| Expr::Entry(boxed(signed(cx, key)), boxed(signed(cx, value))))
-                .collect();
-            for part in cx.parts(node) {
-                if part.kind() == "splat_pattern" {
-                    entries.push(cx.expr(part));
-                }
+            // Keys and values take turns; `**rest` stands alone.
+            let mut entries = Vec::new();
+            let mut parts = signed(cx, node).into_iter();
+            while let Some(key) = parts.next() {
+                entries.push(match (key, parts.len()) {
+                    (rest @ Expr::SpreadEntries(_), _) => rest,
+                    (key, 0) => key,
+                    (key, _) => {
+                        let value = parts.next().unwrap_or_else(|| Expr::name("_"));
+                        Expr::Entry(boxed(key), boxed(value))
+                    }
+                });
             }
             Expr::Items(Collection::Dictionary, entries)
         }
@@ -144,13 +146,21 @@ fn expression(cx: &mut Lowering, node: Node) -> Option<Expr> {
     })
 }
 
-/// A value of a pattern; the sign of a number is a node before it.
-fn signed(cx: &mut Lowering, node: Node) -> Expr {
-    let value = cx.expr(node);
-    match node.prev_sibling() {
-        Some(sign) if sign.kind() == "-" => Expr::Negative(boxed(value)),
-        _ => value,
+/// The parts of a pattern; the sign of a number is a token before it.
+fn signed(cx: &mut Lowering, node: Node) -> Vec<Expr> {
+    let mut cursor = node.walk();
+    let mut negative = false;
+    let mut found = Vec::new();
+    for child in node.children(&mut cursor) {
+        if child.kind() == "-" {
+            negative = true;
+        } else if child.is_named() && says_something(Language::Python, child) {
+            let value = cx.expr(child);
+            found.push(if negative { Expr::Negative(boxed(value)) } else { value });
+            negative = false;
+        }
     }
+    found
 }
 
 /// The contents of a text literal, and the values in it.
@@ -578,13 +588,13 @@ fn except_clause(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) {
         None => kinds,
     };
     if kinds.is_empty() {
-        out.push(Stmt::Under("if anything is raised:", Vec::new(), body));
+        out.push(Stmt::Under("if anything is caught:", Vec::new(), body));
         return;
     }
     let kinds = Expr::Say("{|}", kinds);
     out.push(match alias {
-        Some(alias) => Stmt::Under("if {0} is raised as {1}:", vec![kinds, alias], body),
-        None => Stmt::Under("if {0} is raised:", vec![kinds], body),
+        Some(alias) => Stmt::Under("if {0} is caught as {1}:", vec![kinds, alias], body),
+        None => Stmt::Under("if {0} is caught:", vec![kinds], body),
     });
 }
 
