@@ -78,6 +78,12 @@ fn every_usual_form_gives_both_parts() {
         format!("伪代码：\n1、add up\n2、return it\n代码：\n{block}\n解释：好。"),
         format!("Псевдокод:\nШаг 1: add up\nШаг 2: return it\nКод:\n{block}"),
         format!("Pseudocódigo:\n{steps}\nCódigo:\n{block}"),
+        format!("Pseudocode for `f`:\nadd up\nreturn it\n\nCode (Python):\n{block}"),
+        format!("To solve this, follow these steps:\n\n{steps}\n\nHere's the code:\n{block}"),
+        format!("### Approach\n{steps}\n\n### Solution Code\n{block}\n### Explanation\n- It adds."),
+        format!("Pseudocode:\n{steps}\n[PYTHON]\n{CODE}\n[/PYTHON]\n[TESTS]\nassert f([]) == 0"),
+        format!("Pseudocode:\n{steps}\n\n{CODE}\n"),
+        format!("Pseudocode:\n{steps}\n\nThis is it:\n\n{CODE}\n\nIt adds up the list."),
         "- Pseudocode:\n  1. add up\n  2. return it\n- Code:\n  ```python\n  def f(xs):\n      return sum(xs)\n  ```"
             .to_owned(),
     ] {
@@ -221,6 +227,8 @@ fn hostile_replies_end_soon() {
         fill("1.\n"),
         fill("**a"),
         fill("# Code\n"),
+        fill("# Code\nx (\n"),
+        fill("# X\ndef f(:\n"),
         fill("<think>"),
         fill("<think>\n"),
         fill("- \t"),
@@ -239,6 +247,8 @@ fn hostile_replies_end_soon() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn any_text_is_read_without_panic(text in any::<String>()) {
         let _ = python(&text);

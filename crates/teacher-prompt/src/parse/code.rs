@@ -8,8 +8,8 @@ use tree_sitter::Node;
 /// enough for a hostile one to cost no time.
 pub(crate) const LONGEST: usize = 128 << 10;
 
-/// Blocks of one reply that are looked at.
-const MOST: usize = 48;
+/// Most blocks of one reply that are looked at.
+pub(super) const MOST: usize = 48;
 
 /// A block that may be the code.
 #[derive(Debug)]
@@ -34,7 +34,6 @@ pub(super) fn choose(
     if candidates.len() <= 1 {
         return candidates.pop();
     }
-    candidates.truncate(MOST);
     let rank = |candidate: &Candidate| {
         let snippet = language.and_then(|language| snippet(language, &candidate.text));
         let clean = snippet.as_ref().is_some_and(Snippet::is_clean);

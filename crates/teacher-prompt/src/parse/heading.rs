@@ -172,7 +172,7 @@ pub(super) fn heading(line: &str, next: Next) -> Option<Heading<'_>> {
     text = unnumbered.trim_start_matches(['*', '_']);
     // Pictures, brackets and tags before the words: "📝 Plan", "[Code]", "<pseudocode>".
     let bracketed = text.starts_with(['[', '<', '【']) && line.ends_with([']', '>', '】']);
-    if bracketed && text.starts_with("</") {
+    if bracketed && (text.starts_with("</") || text.starts_with("[/")) {
         let level = 8;
         return Some(Heading { section: Section::Other, exact: false, level, rest: "" })
             .filter(|_| classify(&cleaned(text)).is_some_and(|(_, exact)| exact));
@@ -292,7 +292,9 @@ fn classify(title: &str) -> Option<(Section, bool)> {
         return Some((Section::Problem, exact));
     }
     if pseudo && !any(&["explanation", "explained"]) {
-        return Some((Section::Pseudocode, alone || list.len() <= 2));
+        // "Pseudocode for f" says no more than "Pseudocode".
+        let exact = alone || list.len() <= 2 || (list.len() <= 5 && PSEUDOCODE.contains(first));
+        return Some((Section::Pseudocode, exact));
     }
     if any(EXPLANATION_WORDS) {
         let exact = alone && !matches!(*last, "output" | "outputs" | "test" | "tests" | "works");
@@ -360,6 +362,9 @@ mod tests {
             ("- Pseudocode:", Pseudocode),
             ("PSEUDO-CODE", Pseudocode),
             ("[Pseudocode]", Pseudocode),
+            ("Pseudocode for `f`:", Pseudocode),
+            ("[PYTHON]", Code),
+            ("[/PYTHON]", Other),
             ("<pseudocode>", Pseudocode),
             ("### 📝 Plan", Pseudocode),
             ("Step-by-step plan:", Pseudocode),

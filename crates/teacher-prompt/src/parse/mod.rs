@@ -278,16 +278,57 @@ fn find_code(
             let language = fence.language();
             let foreign = language.is_none()
                 && !matches!(fence.info.as_str(), "" | "text" | "txt" | "plaintext" | "code");
+            if candidates.len() == code::MOST {
+                break;
+            }
             let text = dedented(&fence.lines);
             candidates.push(Candidate { text, language, foreign, in_code });
         }
-        if in_code && fences_of(part).next().is_none() {
+        let room = candidates.len() < code::MOST;
+        if room && in_code && fences_of(part).next().is_none() {
             let lines: Vec<&str> = part.items.iter().filter_map(line_of).collect();
             let text = unfenced(&lines, options.language);
             candidates.push(Candidate { text, language: None, foreign: false, in_code });
         }
     }
+    if candidates.is_empty()
+        && options.parts != Parts::Pseudocode
+        && let Some(language) = options.language
+    {
+        candidates.extend(unannounced(outline, language));
+    }
     code::choose(candidates, options.language, options.entry_point.as_deref())
+}
+
+/// A function that stands in the prose without heading or fence, where a reply holds no other code:
+/// from a line that looks like code to the end of its section, if that parses.
+fn unannounced(outline: &Outline<'_>, language: Language) -> Option<Candidate> {
+    const TRIES: usize = 8;
+    let starts = |line: &&str| {
+        let word = line.split([' ', '(', '\t']).next().unwrap_or_default();
+        line.starts_with(['@', '#', '<'])
+            || (!line.ends_with(['.', ':', ',']) || line.ends_with("):") || line.contains("->"))
+                && (language.keywords().contains(&word)
+                    || matches!(word, "async" | "func" | "function" | "public" | "static"))
+    };
+    let mut tries = 0;
+    for part in &outline.parts {
+        let lines: Vec<&str> = part.items.iter().filter_map(line_of).collect();
+        for (first, _) in lines.iter().enumerate().filter(|(_, line)| starts(line)) {
+            tries += 1;
+            if tries > TRIES {
+                return None;
+            }
+            let text = unfenced(&lines[first..], Some(language));
+            let clean = snippet(language, &text).is_some_and(|snippet| {
+                snippet.is_clean() && Defined::find(language, &snippet, "").any
+            });
+            if clean {
+                return Some(Candidate { text, language: None, foreign: false, in_code: false });
+            }
+        }
+    }
+    None
 }
 
 /// Code without a fence: the section without the prose around it.

@@ -197,20 +197,22 @@ pub(super) fn marked(lines: &[&str]) -> Pseudocode {
     let mut steps: Vec<(usize, String)> = Vec::new();
     // The open levels: columns, kind, depth.
     let mut open: Vec<(usize, Kind, usize)> = Vec::new();
-    let mut after_blank = false;
+    // What follows a blank line without an indent is prose, and so is all up to the next marker.
+    let (mut after_blank, mut prose) = (false, false);
     for line in lines {
         let Some(marker) = marker(line) else {
             if line.trim().is_empty() {
                 after_blank = true;
-            } else if let Some((_, text)) = steps.last_mut()
-                && (!after_blank || line.starts_with([' ', '\t']))
-            {
+                continue;
+            }
+            prose |= after_blank && !line.starts_with([' ', '\t']);
+            if let Some((_, text)) = steps.last_mut().filter(|_| !prose) {
                 text.push(' ');
                 text.push_str(line);
             }
             continue;
         };
-        after_blank = false;
+        (after_blank, prose) = (false, false);
         let depth = depth_of(&marker, &mut open);
         steps.push((depth, marker.text.to_owned()));
     }
