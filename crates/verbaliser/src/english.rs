@@ -14,7 +14,7 @@ use crate::idioms::{self, Idiom};
 use crate::ir::{
     Branch, Case, Class, Clause, Cmp, Collection, Expr, Function, Op, Parameter, Stmt, Takes,
 };
-use crate::phrase::{article, comparison, infix, join, ordinal, quoted};
+use crate::phrase::{article, comparison, infix, is_class, join, ordinal, quoted};
 
 /// Most items of a list that are said; the rest is counted.
 const MOST_ITEMS: usize = 12;
@@ -1004,10 +1004,10 @@ impl English {
             Expr::BitNot(inner) => {
                 (format!("the bitwise complement of {}", self.tight(inner, Of)), Of)
             }
-            Expr::Or(items) if !items.iter().all(|item| self.is_condition(item)) => {
+            Expr::Or(items) if !self.is_condition(value) => {
                 (self.alternatives(items, " or else "), Grip::Clause)
             }
-            Expr::And(items) if !items.iter().all(|item| self.is_condition(item)) => {
+            Expr::And(items) if !self.is_condition(value) => {
                 (self.alternatives(items, " and then "), Grip::Clause)
             }
             Expr::Compare(..) | Expr::And(_) | Expr::Or(_) | Expr::Not(_) | Expr::Test { .. } => {
@@ -1435,6 +1435,7 @@ impl English {
         match value {
             Expr::Compare(..) | Expr::Not(_) | Expr::Test { .. } => true,
             Expr::And(items) | Expr::Or(items) => {
+                // Only in Python do other values than truth values have an "and" and "or".
                 self.language != Language::Python
                     || items.iter().all(|item| self.is_condition(item))
             }
@@ -1444,8 +1445,7 @@ impl English {
                     Some((_, Idiom::Test(..)))
                 )
             }
-            // Elsewhere only truth values can be joined by "and" and "or".
-            _ => self.language != Language::Python,
+            _ => false,
         }
     }
 
@@ -1714,13 +1714,6 @@ fn depends(targets: &[Expr], values: &[Expr]) -> bool {
         }
         false
     })
-}
-
-/// Whether a dotted name is a class by the convention of the language: its last word is
-/// capitalised and not all capitals.
-fn is_class(path: &str) -> bool {
-    let name = path.rsplit('.').next().unwrap_or(path).trim_start_matches('_');
-    name.starts_with(|c: char| c.is_uppercase()) && name.chars().any(char::is_lowercase)
 }
 
 fn strip_the(text: &str) -> &str {

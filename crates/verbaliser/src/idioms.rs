@@ -7,6 +7,7 @@
 use code_syntax::Language;
 
 use crate::ir::Expr;
+use crate::phrase::is_class;
 
 /// The words of a call.
 #[derive(Debug, Clone, Copy)]
@@ -465,7 +466,7 @@ pub(crate) fn find(
             Language::Python => matches!(&*path, "self" | "cls") || NO_VALUES.contains(&&*path),
             // The functions of a class have no receiver.
             Language::Java => {
-                matches!(&*path, "this" | "super") || path.starts_with(char::is_uppercase)
+                matches!(&*path, "this" | "super") || is_class(&path)
             }
             _ => false,
         }

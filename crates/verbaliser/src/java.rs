@@ -101,7 +101,15 @@ fn expression(cx: &mut Lowering, node: Node) -> Option<Expr> {
                 Some(object) => Expr::Attribute(boxed(object), name.into()),
                 None => Expr::name(name),
             };
-            let arguments = arguments(cx, node);
+            let mut arguments = arguments(cx, node);
+            let mut callee = callee;
+            // "x".equals(name) asks whether name equals "x".
+            if let (Expr::Attribute(text, method), [other]) = (&mut callee, arguments.as_mut_slice())
+                && matches!(method.as_str(), "equals" | "equalsIgnoreCase")
+                && matches!(**text, Expr::Text { .. })
+            {
+                std::mem::swap(&mut **text, other);
+            }
             Expr::Call(boxed(callee), arguments)
         }
         "object_creation_expression" => {

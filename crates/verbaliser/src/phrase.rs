@@ -65,6 +65,13 @@ pub(crate) fn comparison(cmp: Cmp) -> &'static str {
     }
 }
 
+/// Whether a dotted name is a class by the convention of the language: its last word is
+/// capitalised and not all capitals.
+pub(crate) fn is_class(path: &str) -> bool {
+    let name = path.rsplit('.').next().unwrap_or(path).trim_start_matches('_');
+    name.starts_with(|c: char| c.is_uppercase()) && name.chars().any(char::is_lowercase)
+}
+
 /// A text literal on one line: line breaks become `\n`, blanks in a row `␣`, a long one is cut and `true` is returned.
 pub(crate) fn quoted(prefix: &str, quote: char, content: &str) -> (String, bool) {
     let mut line = String::new();
