@@ -34,15 +34,13 @@ impl Scorer {
     /// Those of [`Scorer::score`], of the first pair that has one, with its number;
     /// [`CodebleuError::EmptyCorpus`].
     pub fn score_corpus(&self, pairs: &[Pair<'_>]) -> Result<CorpusScore, CodebleuError> {
-        let scored: Vec<Result<PairScore, CodebleuError>> = pairs
-            .par_iter()
-            .map(|pair| self.score(&pair.references, pair.hypothesis))
-            .collect();
+        let scored: Vec<Result<PairScore, CodebleuError>> =
+            pairs.par_iter().map(|pair| self.score(&pair.references, pair.hypothesis)).collect();
         let mut pairs = Vec::with_capacity(scored.len());
         let mut counts = Counts::new(self.variant());
         for (index, score) in scored.into_iter().enumerate() {
-            let score = score
-                .map_err(|source| CodebleuError::Pair { index, source: Box::new(source) })?;
+            let score =
+                score.map_err(|source| CodebleuError::Pair { index, source: Box::new(source) })?;
             counts += score.counts;
             pairs.push(score);
         }

@@ -49,12 +49,10 @@ pub enum CodebleuError {
     /// Weights that are negative, not finite, or all zero.
     #[error("weights must be finite, not negative and not all zero, got {0:?}")]
     Weights([f64; 4]),
-    /// A text whose dataflow has more edges than fit in memory.
-    #[error("the dataflow has more than {limit} edges before merging")]
-    TooManyEdges {
-        /// The bound.
-        limit: usize,
-    },
+    /// A text whose dataflow does not fit in memory, or would take hours to merge as the reference
+    /// programs do: a chain or list of tens of thousands of variables in one assignment.
+    #[error("the dataflow of a text is too large: tens of millions of edges before merging")]
+    TooMuchDataflow,
     /// Counts taken under different variants or options were put together.
     #[error("counts of variant `{left}` do not add up with counts of variant `{right}`")]
     Mixed {

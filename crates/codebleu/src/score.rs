@@ -32,8 +32,7 @@ pub enum Variant {
     /// As PyPI codebleu 0.7.0 computes it, with PYTHONHASHSEED=0 and CPython 3.11: see the
     /// [crate's documentation](crate#variants) for what that includes.
     K4black,
-    /// As CodeXGLUE's `calc_code_bleu.py` computes it, with the same grammars as [`K4black`]
-    /// (Variant::K4black).
+    /// As CodeXGLUE's `calc_code_bleu.py` computes it, on the same grammars.
     Codexglue,
 }
 
@@ -313,13 +312,9 @@ impl Scorer {
     ///
     /// # Errors
     /// [`CodebleuError::NoReference`]; [`CodebleuError::Syntax`], [`CodebleuError::Ted`] and
-    /// [`CodebleuError::TooManyEdges`] for texts beyond what memory allows. Code that does not
+    /// [`CodebleuError::TooMuchDataflow`] for texts beyond what memory allows. Code that does not
     /// parse is no error: it is scored by what the parser makes of it.
-    pub fn score(
-        &self,
-        references: &[&str],
-        hypothesis: &str,
-    ) -> Result<PairScore, CodebleuError> {
+    pub fn score(&self, references: &[&str], hypothesis: &str) -> Result<PairScore, CodebleuError> {
         let counts = self.count(references, hypothesis)?;
         Ok(PairScore { scores: counts.scores(self.weights), counts })
     }

@@ -108,7 +108,11 @@ impl Subtrees {
             }
             key.clear();
             let label = u32::from(ast.kind(node).label);
-            key.push(printed.head(node).unwrap_or(if is_printed { label } else { UNNAMED | label }));
+            key.push(printed.head(node).unwrap_or(if is_printed {
+                label
+            } else {
+                UNNAMED | label
+            }));
             // Unnamed nodes do not show, but what is below them does, in their field if need be.
             pending.clear();
             pending.push((ast.children(node), 0));
@@ -195,7 +199,8 @@ impl Printed {
                         (_, None) => return printed,
                         (leaf, Some(node)) => {
                             nodes.next();
-                            if let Some((_, waiting)) = open.last_mut().filter(|o| !o.1.is_empty()) {
+                            if let Some((_, waiting)) = open.last_mut().filter(|o| !o.1.is_empty())
+                            {
                                 printed.before.insert(node, std::mem::take(waiting));
                             }
                             match leaf {

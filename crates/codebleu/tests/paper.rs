@@ -39,7 +39,8 @@ fn identical_code_scores_one_in_every_part() {
 #[test]
 fn renamed_variables_keep_syntax_and_dataflow() {
     let (language, code, _) = EXAMPLES[0];
-    let renamed = code.replace("xs", "items").replace("s ", "acc ").replace("return s", "return acc");
+    let renamed =
+        code.replace("xs", "items").replace("s ", "acc ").replace("return s", "return acc");
     assert_ne!(code, renamed);
     let score = paper(language).score(&[code], &renamed).unwrap().scores;
     assert_eq!((score.syntax_match_score, score.dataflow_match_score), (1.0, Some(1.0)));
@@ -69,10 +70,9 @@ fn comments_do_not_count_in_the_trees() {
 fn without_dataflow_the_other_parts_share_its_weight() {
     let score = paper(Language::Python).score(&["f()"], "g()").unwrap().scores;
     assert_eq!(score.dataflow_match_score, None);
-    let mean = (score.ngram_match_score
-        + score.weighted_ngram_match_score
-        + score.syntax_match_score)
-        / 3.0;
+    let mean =
+        (score.ngram_match_score + score.weighted_ngram_match_score + score.syntax_match_score)
+            / 3.0;
     assert!((score.codebleu - mean).abs() < 1e-12);
     let one_side = paper(Language::Python).score(&["a = 1\nb = a"], "f()").unwrap().scores;
     assert_eq!(one_side.dataflow_match_score, Some(0.0));

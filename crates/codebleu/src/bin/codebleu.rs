@@ -181,7 +181,8 @@ const CHUNK: usize = 4096;
 
 fn score(args: ScoreArgs) -> Result<()> {
     let scorers = Scorers::new(&args)?;
-    let mut output = Output::new(args.json, args.per_pair, args.variant, args.weights.unwrap_or(UNIFORM));
+    let mut output =
+        Output::new(args.json, args.per_pair, args.variant, args.weights.unwrap_or(UNIFORM));
     let threads = usize::from(args.threads.unwrap_or(0));
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
     match &args.hyp {
@@ -466,19 +467,14 @@ fn edit_distances(args: TedArgs) -> Result<()> {
         let distance = ted::distance(a, b).with_context(place)?;
         let seconds = start.elapsed().as_secs_f64();
         let larger = a.len().max(b.len());
-        let similarity =
-            if larger == 0 { 1.0 } else { 1.0 - f64::from(distance) / larger as f64 };
-        let line =
-            TedLine { size_a: a.len(), size_b: b.len(), distance, similarity, seconds };
+        let similarity = if larger == 0 { 1.0 } else { 1.0 - f64::from(distance) / larger as f64 };
+        let line = TedLine { size_a: a.len(), size_b: b.len(), distance, similarity, seconds };
         if args.json {
             serde_json::to_writer(&mut writer, &line).map_err(io::Error::from)?;
             writer.write_all(b"\n")?;
         } else {
             let TedLine { size_a, size_b, .. } = line;
-            writeln!(
-                writer,
-                "{size_a:8} {size_b:8} {distance:8} {similarity:10.4} {seconds:8.6}"
-            )?;
+            writeln!(writer, "{size_a:8} {size_b:8} {distance:8} {similarity:10.4} {seconds:8.6}")?;
         }
     }
     Ok(writer.flush()?)

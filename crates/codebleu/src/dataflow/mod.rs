@@ -113,7 +113,7 @@ impl Dataflow {
     /// The dataflow of a text as it stands. Linear in its length for ordinary code.
     ///
     /// # Errors
-    /// [`CodebleuError::Syntax`], [`CodebleuError::TooManyEdges`].
+    /// [`CodebleuError::Syntax`], [`CodebleuError::TooMuchDataflow`].
     pub fn of(language: Language, text: &str) -> Result<Dataflow, CodebleuError> {
         let tree = code_syntax::parse(language, text)?;
         Dataflow::read(&Ast::new(language, &tree)?, text, Reading::Plain)
@@ -130,25 +130,15 @@ impl Dataflow {
             Reading::Reference => SetOrder::reference(words.len()),
         };
         let mut walk = Walk::new(ast, &tokens, words, reading, &order);
-        match walk.run() {
-            Ok(()) => Ok(Dataflow::finish(walk, &tokens, words)),
+        match walk.run().and_then(|()| walk.merged()) {
+            Ok(edges) => Ok(Dataflow::rename(&edges, &walk.arena, &tokens, words)),
             Err(Stop::Failed) => Ok(Dataflow::default()),
             Err(Stop::Error(error)) => Err(error),
         }
     }
 
-    /// Merges the edges of each token, leaves out tokens on their own, and renames.
-    fn finish(mut walk: Walk<'_>, tokens: &Tokens, words: &[&str]) -> Dataflow {
-        let mut edges = std::mem::take(&mut walk.edges);
-        edges.retain(|edge| walk.used[edge.token as usize]);
-        edges.sort_by_key(|edge| edge.token);
-        edges.dedup_by(|next, first| {
-            let same = next.token == first.token;
-            if same {
-                first.sources = walk.union(first.sources, next.sources);
-            }
-            same
-        });
+    /// Numbers the variables in order of first appearance, sources before what comes from them.
+    fn rename(edges: &[walk::Edge], arena: &[u32], tokens: &Tokens, words: &[&str]) -> Dataflow {
         const UNNAMED: u32 = u32::MAX;
         let mut numbers = vec![UNNAMED; words.len()];
         let mut flow = Dataflow { items: Vec::with_capacity(edges.len()), ..Dataflow::default() };
@@ -163,7 +153,7 @@ impl Dataflow {
             };
             let (start, length) = edge.sources;
             let from = flow.sources.len() as u32;
-            let sources = &walk.arena[start as usize..(start + length) as usize];
+            let sources = &arena[start as usize..(start + length) as usize];
             flow.sources.extend(sources.iter().map(|&word| number(word)));
             let variable = number(tokens.words[edge.token as usize]);
             flow.items.push(Item { variable, relation: edge.relation, sources: (from, length) });
@@ -208,11 +198,7 @@ impl Dataflow {
         let mut graph = DiGraph::with_capacity(self.names.len(), edges.len());
         let nodes: Vec<NodeIndex> = self.names.iter().map(|name| graph.add_node(&**name)).collect();
         for edge in edges {
-            graph.add_edge(
-                nodes[edge.source as usize],
-                nodes[edge.target as usize],
-                edge.relation,
-            );
+            graph.add_edge(nodes[edge.source as usize], nodes[edge.target as usize], edge.relation);
         }
         graph
     }

@@ -119,8 +119,11 @@ static PYTHON: Rules = Rules {
     ..BRACES
 };
 
-static JAVA: Rules =
-    Rules { for_each: &["enhanced_for_statement"], for_each_shape: ForEachShape::Fields("name", "value"), ..BRACES };
+static JAVA: Rules = Rules {
+    for_each: &["enhanced_for_statement"],
+    for_each_shape: ForEachShape::Fields("name", "value"),
+    ..BRACES
+};
 
 static GO: Rules = Rules {
     define: &["var_spec"],

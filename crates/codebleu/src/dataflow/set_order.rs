@@ -8,6 +8,8 @@
 
 use std::cell::RefCell;
 
+use rustc_hash::FxHashSet;
+
 /// The order in which merged sources are listed.
 #[derive(Debug)]
 pub(crate) enum SetOrder {
@@ -25,33 +27,56 @@ impl SetOrder {
         SetOrder::Reference { hashes: RefCell::new(vec![None; words]) }
     }
 
-    /// The distinct elements of `left` and then `right`, in this order.
-    pub(crate) fn union(&self, left: &[u32], right: &[u32], words: &[&str]) -> Vec<u32> {
-        let mut distinct: Vec<u32> = Vec::with_capacity(left.len() + right.len());
-        if left.len() + right.len() <= 24 {
-            for &word in left.iter().chain(right) {
-                if !distinct.contains(&word) {
+    /// The distinct words of the lists, merged one list after the other; none where that would put
+    /// too many words into tables. `work` counts them.
+    pub(crate) fn union<'l>(
+        &self,
+        lists: impl Iterator<Item = &'l [u32]>,
+        words: &[&str],
+        work: &mut u64,
+    ) -> Option<Vec<u32>> {
+        let mut distinct: Vec<u32> = Vec::new();
+        let mut seen = FxHashSet::default();
+        for (index, list) in lists.enumerate() {
+            for &word in list {
+                // A set only pays for longer lists.
+                let new = match distinct.len() {
+                    ..16 => !distinct.contains(&word),
+                    16 if seen.is_empty() => {
+                        seen.extend(&distinct);
+                        seen.insert(word)
+                    }
+                    _ => seen.insert(word),
+                };
+                if new {
                     distinct.push(word);
                 }
             }
-        } else {
-            let mut seen = rustc_hash::FxHashSet::default();
-            distinct.extend(left.iter().chain(right).filter(|&&word| seen.insert(word)));
-        }
-        match self {
-            SetOrder::Reference { hashes } if distinct.len() > 1 => {
+            *work += list.len() as u64;
+            if let SetOrder::Reference { hashes } = self
+                && index > 0
+                && distinct.len() > 1
+            {
+                *work += distinct.len() as u64;
+                if *work > MAX_WORK {
+                    return None;
+                }
                 let mut hashes = hashes.borrow_mut();
                 let keys = distinct.iter().map(|&word| {
                     let hash = hashes[word as usize]
                         .get_or_insert_with(|| python_hash(words[word as usize]));
                     (word, *hash)
                 });
-                in_table_order(keys)
+                distinct = in_table_order(keys);
             }
-            _ => distinct,
         }
+        Some(distinct)
     }
 }
+
+/// A list of n sources that grows one by one takes n²/2 steps in the reference programs' order.
+/// This many words take some ten seconds.
+const MAX_WORK: u64 = 1 << 30;
 
 /// The keys, which are distinct, in the order of CPython's set table after adding them one by one.
 fn in_table_order(keys: impl Iterator<Item = (u32, u64)>) -> Vec<u32> {
@@ -161,4 +186,52 @@ fn sip_1_3(bytes: &[u8]) -> u64 {
         round(&mut v);
     }
     v[0] ^ v[1] ^ v[2] ^ v[3]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // The expected values are those of CPython 3.11.7 with PYTHONHASHSEED=0.
+    #[test]
+    fn strings_hash_as_in_cpython() {
+        let hashes: [(&str, u64); 7] = [
+            ("a", 4_644_417_185_603_328_019),
+            ("abc", 13_851_880_170_939_887_858),
+            ("größe", 9_214_236_677_518_699_477),
+            ("変数", 203_387_447_888_370_480),
+            ("xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", 4_537_794_765_319_314_099),
+            ("😀q", 16_520_874_282_995_165_902),
+            ("", 0),
+        ];
+        for (text, hash) in hashes {
+            assert_eq!(python_hash(text), hash, "{text}");
+        }
+    }
+
+    #[test]
+    fn sets_list_as_in_cpython() {
+        let words: Vec<&str> = "alpha beta gamma delta epsilon zeta eta theta iota kappa lamda mu \
+             nu xi omicron pi rho sigma tau upsilon phi chi psi omega"
+            .split_whitespace()
+            .collect();
+        let all: Vec<u32> = (0..words.len() as u32).collect();
+        let listed = |order: SetOrder, left: &[u32], right: &[u32]| -> Vec<&str> {
+            let union = order.union([left, right].into_iter(), &words, &mut 0).unwrap();
+            union.into_iter().map(|word| words[word as usize]).collect()
+        };
+        let reference = || SetOrder::reference(words.len());
+        assert_eq!(
+            listed(reference(), &all[..3], &all[1..5]),
+            ["alpha", "beta", "gamma", "delta", "epsilon"]
+        );
+        let expected = "chi beta kappa psi omega pi tau xi omicron iota zeta gamma alpha rho phi nu \
+             eta delta mu upsilon lamda sigma theta epsilon";
+        assert_eq!(
+            listed(reference(), &all, &all),
+            expected.split_whitespace().collect::<Vec<_>>()
+        );
+        let first_seen = listed(SetOrder::FirstSeen, &all[20..], &all);
+        assert_eq!((first_seen[0], first_seen[4], first_seen.len()), ("phi", "alpha", 24));
+    }
 }

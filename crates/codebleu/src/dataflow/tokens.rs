@@ -38,7 +38,11 @@ impl Tokens {
         }
         Tokens {
             words: texts.iter().map(|text| interner.id(text)).collect(),
-            fixed: texts.iter().zip(&nodes).map(|(text, &node)| ast.kind(node).name == text).collect(),
+            fixed: texts
+                .iter()
+                .zip(&nodes)
+                .map(|(text, &node)| ast.kind(node).name == text)
+                .collect(),
             stands_for,
             before,
             ranges,

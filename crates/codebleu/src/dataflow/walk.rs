@@ -17,7 +17,7 @@ use crate::dataflow::{Reading, Relation};
 
 /// More edges than this are refused: hostile code (a chain of a million assignments) has
 /// quadratically many.
-pub(crate) const MAX_EDGES: usize = 20_000_000;
+const MAX_EDGES: usize = 20_000_000;
 
 /// A token, how it has its value, and from which variables: `sources` is a range of the arena.
 #[derive(Debug, Clone, Copy)]
@@ -74,15 +74,28 @@ impl Lists {
 enum Task {
     Visit(u32),
     /// All that the right node holds flows into each token of the left one, as one edge a token.
-    Pair { left: u32, right: u32 },
+    Pair {
+        left: u32,
+        right: u32,
+    },
     /// All that the right node holds flows into each token of the left one, as an edge each.
-    Product { left: u32, right: u32, relation: Relation },
+    Product {
+        left: u32,
+        right: u32,
+        relation: Relation,
+    },
     OpenBranch,
     /// Continues from the state before the condition.
     OpenPart,
     ClosePart,
-    CloseBranch { keep_before: bool },
-    CloseLoop { node: u32, from: usize, entered: Option<State> },
+    CloseBranch {
+        keep_before: bool,
+    },
+    CloseLoop {
+        node: u32,
+        from: usize,
+        entered: Option<State>,
+    },
 }
 
 struct Branch {
@@ -109,6 +122,8 @@ pub(crate) struct Walk<'a> {
     branches: Vec<Branch>,
     loops: usize,
     remembered: FxHashMap<u32, Vec<Remembered>>,
+    /// Words put into tables so far.
+    work: u64,
     /// By token and relation: where a loop's edges have it, while they are being merged.
     slots: Vec<u32>,
     pub(crate) edges: Vec<Edge>,
@@ -142,6 +157,7 @@ impl<'a> Walk<'a> {
             branches: Vec::new(),
             loops: 0,
             remembered: FxHashMap::default(),
+            work: 0,
             slots: Vec::new(),
             edges: Vec::with_capacity(tokens.len()),
             // The list of one word is at the place of its number.
@@ -177,7 +193,7 @@ impl<'a> Walk<'a> {
                         self.merge(branch, keep_before);
                     }
                 }
-                Task::CloseLoop { node, from, entered } => self.close_loop(node, from, entered),
+                Task::CloseLoop { node, from, entered } => self.close_loop(node, from, entered)?,
             }
         }
         Ok(())
@@ -205,7 +221,7 @@ impl<'a> Walk<'a> {
 
     fn push(&mut self, token: u32, relation: Relation, sources: (u32, u32)) -> Result<(), Stop> {
         if self.edges.len() >= MAX_EDGES || self.arena.len() >= 4 * MAX_EDGES {
-            return Err(Stop::Error(CodebleuError::TooManyEdges { limit: MAX_EDGES }));
+            return Err(Stop::Error(CodebleuError::TooMuchDataflow));
         }
         self.edges.push(Edge { token, relation, sources });
         Ok(())
@@ -460,12 +476,13 @@ impl<'a> Walk<'a> {
 
     fn enter_loop(&mut self, node: u32, role: Role) -> Result<(), Stop> {
         if self.loops > 0 {
-            let known = self.remembered.get(&node).and_then(|walks| {
-                walks.iter().find(|remembered| remembered.entered == self.state)
-            });
+            let known = self
+                .remembered
+                .get(&node)
+                .and_then(|walks| walks.iter().find(|remembered| remembered.entered == self.state));
             if let Some(remembered) = known {
                 if self.edges.len() + remembered.edges.len() > MAX_EDGES {
-                    return Err(Stop::Error(CodebleuError::TooManyEdges { limit: MAX_EDGES }));
+                    return Err(Stop::Error(CodebleuError::TooMuchDataflow));
                 }
                 self.edges.extend_from_slice(&remembered.edges);
                 self.state.clone_from(&remembered.left);
@@ -564,11 +581,13 @@ impl<'a> Walk<'a> {
 
     /// Merges what two walks through a loop found: an edge for each token and relation, in the
     /// order of first appearance.
-    fn close_loop(&mut self, node: u32, from: usize, entered: Option<State>) {
+    fn close_loop(&mut self, node: u32, from: usize, entered: Option<State>) -> Result<(), Stop> {
         const NONE: u32 = u32::MAX;
         self.slots.resize(2 * self.tokens.len(), NONE);
         let slot = |edge: &Edge| 2 * edge.token as usize + edge.relation as usize;
         let mut kept = from;
+        // Sources that come on top of those of a kept edge, by its place.
+        let mut more: Vec<(u32, (u32, u32))> = Vec::new();
         for index in from..self.edges.len() {
             let edge = self.edges[index];
             match self.slots[slot(&edge)] {
@@ -577,15 +596,21 @@ impl<'a> Walk<'a> {
                     self.edges[kept] = edge;
                     kept += 1;
                 }
-                first => {
-                    let sources = self.edges[first as usize].sources;
-                    self.edges[first as usize].sources = self.union(sources, edge.sources);
-                }
+                first => more.push((first, edge.sources)),
             }
         }
         self.edges.truncate(kept);
         for edge in &self.edges[from..] {
             self.slots[slot(edge)] = NONE;
+        }
+        more.sort_by_key(|&(edge, _)| edge);
+        let mut lists = Vec::new();
+        for same in more.chunk_by(|left, right| left.0 == right.0) {
+            let edge = same[0].0 as usize;
+            lists.clear();
+            lists.push(self.edges[edge].sources);
+            lists.extend(same.iter().map(|&(_, sources)| sources));
+            self.edges[edge].sources = self.union(&lists)?;
         }
         self.loops -= 1;
         if let Some(entered) = entered {
@@ -595,24 +620,44 @@ impl<'a> Walk<'a> {
                 edges: self.edges[from..].to_vec(),
             });
         }
+        Ok(())
     }
 
-    /// `list(set(left + right))`, in the order of this walk.
-    pub(crate) fn union(&mut self, left: (u32, u32), right: (u32, u32)) -> (u32, u32) {
+    /// The edges of each token that has a source or is one, merged, in the order of the tokens.
+    pub(crate) fn merged(&mut self) -> Result<Vec<Edge>, Stop> {
+        let mut edges = std::mem::take(&mut self.edges);
+        edges.retain(|edge| self.used[edge.token as usize]);
+        edges.sort_by_key(|edge| edge.token);
+        let mut merged: Vec<Edge> = Vec::with_capacity(edges.len());
+        let mut lists = Vec::new();
+        for same in edges.chunk_by(|left, right| left.token == right.token) {
+            let mut edge = same[0];
+            if same.len() > 1 {
+                lists.clear();
+                lists.extend(same.iter().map(|edge| edge.sources));
+                edge.sources = self.union(&lists)?;
+            }
+            merged.push(edge);
+        }
+        Ok(merged)
+    }
+
+    /// The distinct words of lists of sources, in the order of this walk.
+    fn union(&mut self, lists: &[(u32, u32)]) -> Result<(u32, u32), Stop> {
         let range = |(start, length): (u32, u32)| start as usize..(start + length) as usize;
-        let (lefts, rights) = (&self.arena[range(left)], &self.arena[range(right)]);
-        match (lefts, rights) {
-            ([], []) => return (0, 0),
-            ([word], [] | [_]) if rights.iter().all(|other| other == word) => return (*word, 1),
-            ([], [word]) => return (*word, 1),
-            _ => {}
+        // Mostly there is one word, or none.
+        let mut words = lists.iter().flat_map(|&list| &self.arena[range(list)]);
+        let Some(&first) = words.next() else { return Ok((0, 0)) };
+        if words.all(|&word| word == first) {
+            return Ok((first, 1));
         }
-        let merged = self.order.union(lefts, rights, self.words);
-        if merged == lefts {
-            return left;
-        }
+        let lists = lists.iter().map(|&list| &self.arena[range(list)]);
+        let merged = self.order.union(lists, self.words, &mut self.work);
+        let Some(merged) = merged else {
+            return Err(Stop::Error(CodebleuError::TooMuchDataflow));
+        };
         let start = self.arena.len() as u32;
         self.arena.extend(merged);
-        (start, self.arena.len() as u32 - start)
+        Ok((start, self.arena.len() as u32 - start))
     }
 }

@@ -30,7 +30,8 @@ pub(crate) fn c_like(text: &str) -> Cow<'_, str> {
     let mut copied = 0;
     let mut at = 0;
     let mut closers = Closers::default();
-    while let Some(offset) = bytes[at..].iter().position(|byte| matches!(byte, b'/' | b'\'' | b'"')) {
+    while let Some(offset) = bytes[at..].iter().position(|byte| matches!(byte, b'/' | b'\'' | b'"'))
+    {
         let start = at + offset;
         at = match (bytes[start], bytes.get(start + 1)) {
             (b'/', Some(b'/')) => {

@@ -119,9 +119,8 @@ fn tokenize(text: &str, out: &mut Output) -> Option<()> {
                 out.token(Sort::String, &string.text, string.start, line.position(end));
             } else {
                 string.text.push_str(current);
-                let goes_on = string.quote.triple
-                    || current.ends_with("\\\n")
-                    || current.ends_with("\\\r\n");
+                let goes_on =
+                    string.quote.triple || current.ends_with("\\\n") || current.ends_with("\\\r\n");
                 if goes_on {
                     open = Some(string);
                 } else {
@@ -201,7 +200,8 @@ fn tokenize(text: &str, out: &mut Output) -> Option<()> {
                     (sort, start + if first == b'\n' { 1 } else { 2 })
                 }
                 _ => match string_start(rest) {
-                    Some((quote, inside)) => match string_end_in_line(bytes, start + inside, quote) {
+                    Some((quote, inside)) => match string_end_in_line(bytes, start + inside, quote)
+                    {
                         StringEnd::Here(end) => (Sort::String, end),
                         StringEnd::NextLine => {
                             let text = current[start..].to_owned();
@@ -244,9 +244,7 @@ fn fits_no_token(line: &str, start: usize) -> bool {
         '!' => !rest.starts_with("!="),
         '\r' => !rest.starts_with("\r\n"),
         '#' | '\n' => false,
-        c if c.is_ascii() => {
-            !c.is_ascii_alphanumeric() && !"_%&()*+,-./:;<=>@[]^{|}~".contains(c)
-        }
+        c if c.is_ascii() => !c.is_ascii_alphanumeric() && !"_%&()*+,-./:;<=>@[]^{|}~".contains(c),
         c => !c.is_alphanumeric(),
     }
 }
