@@ -465,9 +465,7 @@ pub(crate) fn find(
             // What an object does to itself is its own affair: `self.write` need not write.
             Language::Python => matches!(&*path, "self" | "cls") || NO_VALUES.contains(&&*path),
             // The functions of a class have no receiver.
-            Language::Java => {
-                matches!(&*path, "this" | "super") || is_class(&path)
-            }
+            Language::Java => matches!(&*path, "this" | "super") || is_class(&path),
             _ => false,
         }
     {

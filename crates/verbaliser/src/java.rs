@@ -104,7 +104,8 @@ fn expression(cx: &mut Lowering, node: Node) -> Option<Expr> {
             let mut arguments = arguments(cx, node);
             let mut callee = callee;
             // "x".equals(name) asks whether name equals "x".
-            if let (Expr::Attribute(text, method), [other]) = (&mut callee, arguments.as_mut_slice())
+            if let (Expr::Attribute(text, method), [other]) =
+                (&mut callee, arguments.as_mut_slice())
                 && matches!(method.as_str(), "equals" | "equalsIgnoreCase")
                 && matches!(**text, Expr::Text { .. })
             {

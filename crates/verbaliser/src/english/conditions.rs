@@ -1,0 +1,210 @@
+//! Expressions as something that holds or does not.
+
+use code_syntax::Language;
+
+use super::{DEEPEST_PHRASE, English, Infix, MOST_ITEMS, Of, With, is_named_or_spread, names_in};
+use crate::idioms::{self, Idiom};
+use crate::ir::{Cmp, Collection, Expr, Op};
+use crate::phrase::{comparison, join};
+
+impl English {
+    /// Whether an expression gives a truth value by its form.
+    pub(super) fn is_condition(&self, value: &Expr) -> bool {
+        match value {
+            Expr::Compare(..) | Expr::Not(_) | Expr::Test { .. } => true,
+            Expr::And(items) | Expr::Or(items) => {
+                // Only in Python do other values than truth values have an "and" and "or".
+                self.language != Language::Python
+                    || items.iter().all(|item| self.is_condition(item))
+            }
+            Expr::Call(callee, arguments) => {
+                matches!(
+                    idioms::find(self.language, callee, arguments.len(), false),
+                    Some((_, Idiom::Test(..)))
+                )
+            }
+            _ => false,
+        }
+    }
+
+    /// The reading of a value as a condition, or as its opposite.
+    pub(super) fn condition(&mut self, value: &Expr, positive: bool) -> String {
+        if self.nesting >= DEEPEST_PHRASE {
+            self.shortened += 1;
+            let names = names_in(value);
+            let opposite = if positive { "holds" } else { "does not hold" };
+            return match names.as_slice() {
+                [] => format!("a further condition {opposite}"),
+                names => format!("a condition on {} {opposite}", join(names, "and")),
+            };
+        }
+        self.nesting += 1;
+        let text = self.condition_within(value, positive);
+        self.nesting -= 1;
+        text
+    }
+
+    pub(super) fn condition_within(&mut self, value: &Expr, positive: bool) -> String {
+        match value {
+            Expr::Not(inner) => self.condition(inner, !positive),
+            Expr::And(items) => self.joined(items, positive, positive),
+            // Not (a or b) is (not a) and (not b).
+            Expr::Or(items) => self.joined(items, !positive, positive),
+            Expr::Compare(first, rest) => self.compared(first, rest, positive),
+            Expr::Test { holds, fails, parts } => {
+                self.fill(if positive { holds } else { fails }, parts, Of)
+            }
+            Expr::Call(callee, arguments) => {
+                if let (
+                    Expr::Name(name),
+                    [Expr::Comprehension { kind: Collection::Values, element, clauses }],
+                ) = (&**callee, arguments.as_slice())
+                    && (name == "any" || name == "all")
+                    && self.language == Language::Python
+                {
+                    return self.quantified(name, element, clauses, positive);
+                }
+                if !arguments.iter().any(is_named_or_spread)
+                    && let Some((receiver, Idiom::Test(holds, fails))) =
+                        idioms::find(self.language, callee, arguments.len(), false)
+                {
+                    let parts: Vec<Expr> = receiver.into_iter().chain(arguments).cloned().collect();
+                    return self.fill(if positive { holds } else { fails }, &parts, Of);
+                }
+                self.truth(value, positive)
+            }
+            value => self.truth(value, positive),
+        }
+    }
+
+    pub(super) fn truth(&mut self, value: &Expr, positive: bool) -> String {
+        let text = self.side(value);
+        format!("{text} is {}", if positive { "true" } else { "false" })
+    }
+
+    /// A side of a comparison: a call with several arguments is set apart.
+    pub(super) fn side(&mut self, value: &Expr) -> String {
+        match self.phrase(value) {
+            (text, With) if text.contains(" and ") => format!("({text})"),
+            (text, own) if own > With => format!("({text})"),
+            (text, _) => text,
+        }
+    }
+
+    pub(super) fn joined(&mut self, items: &[Expr], all: bool, positive: bool) -> String {
+        let mut words: Vec<String> = Vec::new();
+        for item in items.iter().take(MOST_ITEMS) {
+            let text = self.condition(item, positive);
+            // "a and b or c": the inner row is set apart.
+            let row = match item {
+                Expr::Not(inner) => inner,
+                item => item,
+            };
+            let mixed = matches!(row, Expr::And(_) | Expr::Or(_));
+            words.push(if mixed { format!("({text})") } else { text });
+        }
+        if items.len() > MOST_ITEMS {
+            self.shortened += 1;
+            words.push(format!("{} more conditions hold", items.len() - MOST_ITEMS));
+        }
+        words.join(if all { " and " } else { " or " })
+    }
+
+    pub(super) fn compared(
+        &mut self,
+        first: &Expr,
+        rest: &[(Cmp, Expr)],
+        positive: bool,
+    ) -> String {
+        if let [(cmp, second)] = rest {
+            let cmp = if positive { *cmp } else { cmp.negated() };
+            return self.comparison(first, cmp, second);
+        }
+        if rest.len() > MOST_ITEMS {
+            self.shortened += 1;
+        }
+        let rest = &rest[..rest.len().min(MOST_ITEMS)];
+        let text = match rest {
+            // a <= x < b: x is between.
+            [(low, middle), (high, last)]
+                if matches!(low, Cmp::Lt | Cmp::Le) && matches!(high, Cmp::Lt | Cmp::Le) =>
+            {
+                let from = low.mirrored().unwrap_or(*low);
+                format!(
+                    "{} {} {} and {} {}",
+                    self.tight(middle, With),
+                    comparison(from),
+                    self.tight(first, Infix),
+                    comparison(*high).trim_start_matches("is "),
+                    self.tight(last, Infix)
+                )
+            }
+            rest => {
+                let mut left = first;
+                let mut words = Vec::new();
+                for (cmp, right) in rest {
+                    words.push(self.comparison(left, *cmp, right));
+                    left = right;
+                }
+                words.join(" and ")
+            }
+        };
+        if positive { text } else { format!("it is not so that {text}") }
+    }
+
+    pub(super) fn comparison(&mut self, left: &Expr, cmp: Cmp, right: &Expr) -> String {
+        let equal = match cmp {
+            Cmp::Eq => Some(true),
+            Cmp::Ne => Some(false),
+            _ => None,
+        };
+        // Constants stand on the right, as people say it.
+        if matches!(left, Expr::Number(_) | Expr::Text { .. })
+            && !matches!(right, Expr::Number(_) | Expr::Text { .. })
+            && let Some(mirrored) = cmp.mirrored()
+        {
+            return self.comparison(right, mirrored, left);
+        }
+        if let (Expr::Chain(base, ops), Some(number)) = (left, right.integer())
+            && let [(Op::Mod, divisor)] = ops.as_slice()
+            && !matches!(**base, Expr::Text { .. })
+            && let Some(equal) = equal
+        {
+            let even = divisor.integer() == Some(2);
+            let not = if equal { "" } else { "not " };
+            match number {
+                0 if even => {
+                    let word = if equal { "even" } else { "odd" };
+                    return format!("{} is {word}", self.tight(base, Infix));
+                }
+                // A negative odd number gives -1 in Java and Go: only equality with 1 in Python
+                // is the same as being odd.
+                1 if even && self.language == Language::Python => {
+                    let word = if equal { "odd" } else { "even" };
+                    return format!("{} is {word}", self.tight(base, Infix));
+                }
+                0 => {
+                    let base = self.tight(base, Infix);
+                    return format!("{base} is {not}divisible by {}", self.tight(divisor, Of));
+                }
+                _ => {}
+            }
+        }
+        if let Some(equal) = equal {
+            let not = if equal { "" } else { "not " };
+            match right {
+                Expr::Text { content, .. } if content.is_empty() => {
+                    return format!("{} is {not}an empty string", self.side(left));
+                }
+                Expr::Items(_, items) if items.is_empty() => {
+                    return format!("{} is {not}{}", self.side(left), self.top(right));
+                }
+                Expr::Name(none) if matches!(none.as_str(), "null" | "nil") => {
+                    return format!("{} is {not}{none}", self.side(left));
+                }
+                _ => {}
+            }
+        }
+        format!("{} {} {}", self.side(left), comparison(cmp), self.side(right))
+    }
+}
