@@ -24,7 +24,7 @@ pub(crate) struct Dropout {
 #[derive(Debug)]
 struct State {
     random: Xoshiro,
-    buffer: Vec<f32>,
+    buffer: Vec<bool>,
 }
 
 impl Dropout {
@@ -51,7 +51,7 @@ impl Dropout {
     /// autograd does not need again.
     pub(crate) fn apply_(&self, mut x: Tensor) -> Result<Tensor, TchError> {
         match self.mask(&x)? {
-            Some(mask) => x.f_mul_(&mask),
+            Some(mask) => x.f_mul_(&mask)?.f_mul_scalar_(self.scale()),
             None => Ok(x),
         }
     }
@@ -59,52 +59,58 @@ impl Dropout {
     /// As [`apply_`](Self::apply_), leaving `x` as it is.
     pub(crate) fn apply(&self, x: Tensor) -> Result<Tensor, TchError> {
         match self.mask(&x)? {
-            Some(mask) => x.f_mul(&mask),
+            Some(mask) => x.f_mul(&mask)?.f_mul_scalar_(self.scale()),
             None => Ok(x),
         }
     }
 
-    /// `x` + dropout(`y`).
-    pub(crate) fn add(&self, x: &Tensor, mut y: Tensor) -> Result<Tensor, TchError> {
-        match self.mask(&y)? {
-            Some(mask) => x.f_addcmul(&y, &mask),
-            None => y.f_add_(x),
-        }
+    /// `x` + dropout(`y`); `y` must be a result that autograd does not need again.
+    pub(crate) fn add(&self, x: &Tensor, y: Tensor) -> Result<Tensor, TchError> {
+        self.apply_(y)?.f_add_(x)
     }
 
-    /// What an activation of the shape of `x` is multiplied by.
+    /// The rate in steps of 2^-16.
+    fn threshold(&self) -> u32 {
+        (self.rate * 65536.0).round().min(65535.0) as u32
+    }
+
+    /// What keeps the mean.
+    fn scale(&self) -> f64 {
+        65536.0 / f64::from(65536 - self.threshold())
+    }
+
+    /// Which elements of `x` stay. A byte each: masks are kept until the backward pass, and memory
+    /// that is new to the process costs more than the numbers in it.
     fn mask(&self, x: &Tensor) -> Result<Option<Tensor>, TchError> {
         if self.rate == 0.0 {
             return Ok(None);
         }
         if x.device() != Device::Cpu {
-            let ones = tch::no_grad(|| x.f_ones_like())?;
-            return ones.f_dropout(self.rate, true).map(Some);
+            let keep = 1.0 - f64::from(self.threshold()) / 65536.0;
+            let shape = x.size();
+            let mask = Tensor::f_empty(&shape[..], (Kind::Bool, x.device()))?;
+            return mask.f_bernoulli_p(keep).map(Some);
         }
         let size = x.size();
         let count = x.numel();
+        let padded = count.next_multiple_of(DRAW);
         let mut state = self.state.borrow_mut();
         let State { random, buffer } = &mut *state;
-        if buffer.len() < count {
-            buffer.resize(count.next_multiple_of(DRAW), 0.0);
+        if buffer.len() < padded {
+            buffer.resize(padded, false);
         }
-        fill(random, &mut buffer[..count.next_multiple_of(DRAW)], self.rate);
-        let mask = Tensor::f_from_slice(&buffer[..count])?.f_view(&size[..])?;
-        let kind = x.f_kind()?;
-        if kind == Kind::Float { Ok(Some(mask)) } else { mask.f_to_kind(kind).map(Some) }
+        fill(random, &mut buffer[..padded], self.threshold());
+        Tensor::f_from_slice(&buffer[..count])?.f_view(&size[..]).map(Some)
     }
 }
 
-/// Fills `out`, a multiple of [`DRAW`] long, with 0 at probability `rate` and otherwise with what
-/// keeps the mean at 1.
-fn fill(random: &mut Xoshiro, out: &mut [f32], rate: f64) {
-    let threshold = (rate * 65536.0).round().min(65535.0) as u32;
-    let scale = (65536.0 / f64::from(65536 - threshold)) as f32;
+/// Fills `out`, a multiple of [`DRAW`] long, with what stays: false `threshold` times of 2^16.
+fn fill(random: &mut Xoshiro, out: &mut [bool], threshold: u32) {
     for chunk in out.chunks_exact_mut(DRAW) {
         let words = random.next();
         for i in 0..LANES {
-            chunk[i] = if words[i] & 0xffff >= threshold { scale } else { 0.0 };
-            chunk[LANES + i] = if words[i] >> 16 >= threshold { scale } else { 0.0 };
+            chunk[i] = words[i] & 0xffff >= threshold;
+            chunk[LANES + i] = words[i] >> 16 >= threshold;
         }
     }
 }
@@ -114,24 +120,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn masks_keep_the_mean_and_drop_the_rate() {
-        let mut random = Xoshiro::new(7);
-        let mut mask = vec![0.0; 1 << 20];
-        fill(&mut random, &mut mask, 0.1);
-        let dropped = mask.iter().filter(|&&x| x == 0.0).count() as f64 / mask.len() as f64;
-        let mean = mask.iter().map(|&x| f64::from(x)).sum::<f64>() / mask.len() as f64;
+    fn masks_drop_the_rate_and_keep_the_mean() {
+        let dropout = Dropout::seeded(0.1, 7);
+        let ones = Tensor::ones([1 << 10, 1 << 10], (Kind::Float, Device::Cpu));
+        let dropped = dropout.apply(ones).unwrap();
         // Four standard deviations of a million draws are 0.0012.
-        assert!((dropped - 0.1).abs() < 0.0012, "{dropped}");
+        let mean = dropped.mean(Kind::Double).double_value(&[]);
         assert!((mean - 1.0).abs() < 0.0014, "{mean}");
-        // Neighbours and the two halves of a word are independent.
-        let both = |gap: usize| {
-            let pairs = mask.len() - gap;
-            let hits = (0..pairs).filter(|&i| mask[i] == 0.0 && mask[i + gap] == 0.0).count();
-            hits as f64 / pairs as f64
-        };
-        for gap in [1, LANES, DRAW] {
-            assert!((both(gap) - 0.01).abs() < 0.0006, "{gap}: {}", both(gap));
+        let gone = Vec::<f32>::try_from(dropped.view(-1)).unwrap();
+        let gone: Vec<bool> = gone.into_iter().map(|x| x == 0.0).collect();
+        // Alone, and independent of neighbours and of the other half of a word.
+        for gap in [0, 1, LANES, DRAW] {
+            let pairs = gone.len() - gap;
+            let both = (0..pairs).filter(|&i| gone[i] && gone[i + gap]).count() as f64;
+            let (wanted, allowed) = if gap == 0 { (0.1, 0.0012) } else { (0.01, 0.0006) };
+            assert!((both / pairs as f64 - wanted).abs() < allowed, "{gap}: {both}");
         }
+    }
+
+    #[test]
+    fn gradients_pass_where_elements_stay() {
+        let dropout = Dropout::seeded(0.5, 1);
+        let x = Tensor::ones([64], (Kind::Float, Device::Cpu)).set_requires_grad(true);
+        let y = dropout.add(&(&x * 3.0), &x * 1.0).unwrap();
+        y.sum(Kind::Float).backward();
+        // 3 from the residual, and 0 or 2 through dropout.
+        assert!(x.grad().equal(&y.detach()));
+        let sums = Vec::<f32>::try_from(y.detach()).unwrap();
+        assert!(sums.iter().all(|&sum| sum == 3.0 || sum == 5.0));
+        assert!(sums.contains(&3.0) && sums.contains(&5.0));
     }
 
     #[test]

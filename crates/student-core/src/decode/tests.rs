@@ -193,7 +193,7 @@ fn lengths_and_repetitions_keep_their_limits() {
         let varied = DecodeOptions { no_repeat_ngram: 2, ..base };
         for source in 0..20 {
             for found in &run(&model, &[source], &long)[0] {
-                assert!((7..=9).contains(&found.tokens.len()) , "{found:?}");
+                assert!((7..=9).contains(&found.tokens.len()), "{found:?}");
                 assert!(!found.tokens[..6].contains(&1));
             }
             for found in &run(&model, &[source], &varied)[0] {
