@@ -27,6 +27,8 @@ pub(super) struct Heading<'a> {
     pub exact: bool,
     /// 1 to 6 for hashes, 7 for bold, 8 for plain text.
     pub level: usize,
+    /// Whether it may as well head a part of a plan: `Input`, `Output`.
+    pub inner: bool,
     /// What follows on the same line.
     pub rest: &'a str,
 }
@@ -174,8 +176,14 @@ pub(super) fn heading(line: &str, next: Next) -> Option<Heading<'_>> {
     let bracketed = text.starts_with(['[', '<', '【']) && line.ends_with([']', '>', '】']);
     if bracketed && (text.starts_with("</") || text.starts_with("[/")) {
         let level = 8;
-        return Some(Heading { section: Section::Other, exact: false, level, rest: "" })
-            .filter(|_| classify(&cleaned(text)).is_some_and(|(_, exact)| exact));
+        return Some(Heading {
+            section: Section::Other,
+            exact: false,
+            level,
+            inner: false,
+            rest: "",
+        })
+        .filter(|_| classify(&cleaned(text)).is_some_and(|(_, exact)| exact));
     }
     text = text.trim_start_matches(|c: char| {
         !(c.is_alphanumeric() || c.is_ascii() && !matches!(c, '[' | '<'))
@@ -191,6 +199,11 @@ pub(super) fn heading(line: &str, next: Next) -> Option<Heading<'_>> {
         None => (text, "", false),
     };
     let rest = rest.trim_start_matches(['*', '_', ']', '>', '】']).trim();
+    // Most lines end here: too long for a title, and announcing nothing.
+    let plain = !(hashed || bold || bracketed);
+    if (plain && !colon && title.len() > 80) || (!hashed && title.is_empty()) {
+        return None;
+    }
     let title = cleaned(title);
     let level = if hashed {
         hashes
@@ -213,11 +226,12 @@ pub(super) fn heading(line: &str, next: Next) -> Option<Heading<'_>> {
             exact && (colon || alone)
         };
         if accepted {
-            return Some(Heading { section, exact, level, rest });
+            let inner = matches!(title.as_str(), "input" | "inputs" | "output" | "outputs");
+            return Some(Heading { section, exact, level, inner, rest });
         }
     }
     if hashed {
-        return Some(Heading { section: Section::Other, exact: false, level, rest });
+        return Some(Heading { section: Section::Other, exact: false, level, inner: false, rest });
     }
     let announces = line.ends_with([':', '：']) || line.ends_with(":**");
     if announces && !bulleted && !numbered {
@@ -225,6 +239,7 @@ pub(super) fn heading(line: &str, next: Next) -> Option<Heading<'_>> {
             section,
             exact: false,
             level: 8,
+            inner: false,
             rest: "",
         });
     }
@@ -259,6 +274,9 @@ fn announced(line: &str, next: Next) -> Option<Section> {
 
 /// The section that a title names, and whether it says nothing else.
 fn classify(title: &str) -> Option<(Section, bool)> {
+    if title.is_empty() {
+        return None;
+    }
     let is = |names: &[&str]| names.contains(&title);
     if is(PSEUDOCODE) {
         return Some((Section::Pseudocode, true));

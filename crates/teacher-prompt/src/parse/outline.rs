@@ -3,7 +3,7 @@
 use distill_core::Language;
 
 use super::heading::{Heading, Next, Section, heading};
-use super::steps::marker;
+use super::steps::{is_numbered, marker};
 
 /// One piece of a section.
 #[derive(Debug, Clone)]
@@ -144,6 +144,15 @@ pub(super) fn outline(text: &str) -> Outline<'_> {
             continue;
         }
         match heading(line, next[at]).filter(|found| !is_code(line, found, &parts, level)) {
+            // "### Step 1: …", and "**Input:**" as part of a plan, are no sections of their own.
+            Some(found) if in_plan(&parts) && (found.section == Section::Other || found.inner) => {
+                if is_numbered(line) {
+                    push(&mut parts, Item::Line(line));
+                } else if found.section == Section::Other && found.level <= level {
+                    level = found.level;
+                    parts.push(Part { section: Section::Other, exact: false, items: Vec::new() });
+                }
+            }
             // A heading without a meaning of its own divides the section in force, unless it
             // stands as high as that section's own.
             Some(Heading { section: Section::Other, level: own, .. }) if own > level => {}
@@ -163,6 +172,10 @@ pub(super) fn outline(text: &str) -> Outline<'_> {
         at += 1;
     }
     Outline { parts, open_reasoning: closing_tag.is_some() }
+}
+
+fn in_plan(parts: &[Part<'_>]) -> bool {
+    parts.last().is_some_and(|part| part.section == Section::Pseudocode)
 }
 
 /// Whether a line that looks like a heading is part of code that stands without a fence: indented,

@@ -62,7 +62,12 @@ pub(super) fn marker(line: &str) -> Option<Marker<'_>> {
         Some(after) if undecorated.len() < text.len() => after.trim_start_matches([':', '.', ')']),
         _ => rest,
     };
-    Some(Marker { kind, indent, text: rest.trim() })
+    let mut rest = rest.trim();
+    if undecorated.len() < text.len() && rest.matches("**").count() == 1 {
+        // "**Step 1: x**": the end of what was opened before the marker.
+        rest = rest.strip_suffix("**").unwrap_or(rest);
+    }
+    Some(Marker { kind, indent, text: rest })
 }
 
 /// Whether a line starts with a step's number.
@@ -348,6 +353,7 @@ mod tests {
             "STEP 1 - add x",
             "**Step 1:** add x",
             "**Step 1**: add x",
+            "**Step 1: add x**",
             "### Step 1: add x",
             "- add x",
             "* add x",
