@@ -1,0 +1,370 @@
+//! Arguments, signals and exit codes.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use code_corpus::Source;
+use distill::config::TeacherKind;
+use distill::{DistillError, Run, RunConfig, stages};
+use distill_core::Language;
+#[cfg(feature = "torch")]
+use distill_core::Mode;
+
+use crate::bars::Bars;
+
+/// Distil the reasoning of a large code model into a small one.
+#[derive(Parser)]
+#[command(name = "distill", version, max_term_width = 100)]
+struct Cli {
+    /// No progress, no log; only results and errors.
+    #[arg(long, short, global = true)]
+    quiet: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Every stage in turn, from corpus to report; continues where an earlier call stopped.
+    Run(RunArguments),
+    /// Mine problems from source trees.
+    Mine(RunArguments),
+    /// Import problems from CodeSearchNet or other JSONL files.
+    Import(RunArguments),
+    /// Ask the teacher for lessons.
+    Teach(RunArguments),
+    /// Train the students.
+    #[cfg(feature = "torch")]
+    Train(RunArguments),
+    /// Have the students answer the test problems.
+    #[cfg(feature = "torch")]
+    Answer(RunArguments),
+    /// Score the answers.
+    Score(RunArguments),
+    /// Write report.md, report.html and report.json.
+    Report(RunArguments),
+    /// Answer one problem with pseudocode and code.
+    #[cfg(feature = "torch")]
+    Ask(AskArguments),
+    /// Read steps and code from teachers' raw replies: JSONL in, JSONL out.
+    Parse(FilterArguments),
+    /// Write pseudocode for code, offline: JSONL in, JSONL out.
+    Verbalise(FilterArguments),
+}
+
+#[derive(Args)]
+struct RunArguments {
+    /// The run: a configuration file, or the folder of a run that was begun before.
+    run: PathBuf,
+    /// Name of the run's folder, instead of the configuration's.
+    #[arg(long)]
+    name: Option<String>,
+    /// Where run folders lie.
+    #[arg(long, default_value = "runs")]
+    runs: PathBuf,
+    /// Seed of every random choice.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// CPU threads.
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Stop at the first bad line of the corpus.
+    #[arg(long)]
+    strict: bool,
+    /// Who writes the lessons.
+    #[arg(long)]
+    teacher: Option<TeacherChoice>,
+    /// Base address of an OpenAI-compatible server.
+    #[arg(long)]
+    base_url: Option<String>,
+    /// The teacher's model, as the server knows it.
+    #[arg(long)]
+    model: Option<String>,
+    /// The environment variable that holds the server's key.
+    #[arg(long)]
+    api_key_env: Option<String>,
+    /// Requests in flight.
+    #[arg(long)]
+    concurrency: Option<usize>,
+    /// Ask the teacher about at most so many problems.
+    #[arg(long)]
+    limit: Option<usize>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum TeacherChoice {
+    Verbaliser,
+    Openai,
+}
+
+#[cfg(feature = "torch")]
+#[derive(Args)]
+struct AskArguments {
+    /// The problem, in prose.
+    query: String,
+    /// A trained student: a folder in Hugging Face layout.
+    #[arg(long)]
+    student: PathBuf,
+    /// The language in which an answer is wanted.
+    #[arg(long, default_value = "python")]
+    language: Language,
+    /// direct: code alone; chained: pseudocode first, code from it.
+    #[arg(long, default_value = "chained")]
+    mode: Mode,
+    /// Number of answers.
+    #[arg(long, short, default_value_t = 1)]
+    n: usize,
+    /// CPU threads.
+    #[arg(long)]
+    threads: Option<usize>,
+    /// One JSON object an answer.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct FilterArguments {
+    /// One JSON object a line: the only form there is; the flag says that it is wanted.
+    #[arg(long)]
+    json: bool,
+    /// The input; standard input where left out or `-`.
+    file: Option<PathBuf>,
+}
+
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    if !cli.quiet {
+        let filter = tracing_subscriber::EnvFilter::try_from_env("DISTILL_LOG")
+            .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .with_ansi(std::io::stderr().is_terminal())
+            .without_time()
+            .init();
+    }
+    match dispatch(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            if is_broken_pipe(&error) {
+                return ExitCode::SUCCESS;
+            }
+            eprintln!("error: {error:#}");
+            match error.downcast_ref() {
+                Some(DistillError::Interrupted) => ExitCode::from(130),
+                Some(
+                    DistillError::Config(_)
+                    | DistillError::OtherConfig { .. }
+                    | DistillError::Order { .. },
+                ) => ExitCode::from(2),
+                _ => ExitCode::FAILURE,
+            }
+        }
+    }
+}
+
+/// Whether whoever read our output has gone (`distill parse | head`): no failure of ours.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+    })
+}
+
+fn dispatch(cli: Cli) -> Result<()> {
+    let bars = Bars::new(cli.quiet);
+    match cli.command {
+        Command::Run(arguments) => {
+            with_run(&arguments, &bars, |run| {
+                stages::corpus(run)?;
+                stages::teach(run)?;
+                #[cfg(feature = "torch")]
+                {
+                    stages::train(run)?;
+                    stages::answer(run)?;
+                    stages::score(run)?;
+                }
+                stages::report(run)
+            })?;
+            #[cfg(not(feature = "torch"))]
+            eprintln!("this build has no libtorch: training, answering and scoring were left out");
+            Ok(())
+        }
+        Command::Mine(arguments) => with_run(&arguments, &bars, |run| {
+            let mines = matches!(
+                run.config.corpus.source,
+                Source::PythonStdlib { .. } | Source::Tree { .. }
+            );
+            expect_corpus(mines, "import")?;
+            stages::corpus(run)
+        }),
+        Command::Import(arguments) => with_run(&arguments, &bars, |run| {
+            let imports = matches!(
+                run.config.corpus.source,
+                Source::CodeSearchNet { .. } | Source::Jsonl { .. }
+            );
+            expect_corpus(imports, "mine")?;
+            stages::corpus(run)
+        }),
+        Command::Teach(arguments) => with_run(&arguments, &bars, stages::teach),
+        #[cfg(feature = "torch")]
+        Command::Train(arguments) => with_run(&arguments, &bars, stages::train),
+        #[cfg(feature = "torch")]
+        Command::Answer(arguments) => with_run(&arguments, &bars, stages::answer),
+        Command::Score(arguments) => with_run(&arguments, &bars, stages::score),
+        Command::Report(arguments) => with_run(&arguments, &bars, stages::report),
+        #[cfg(feature = "torch")]
+        Command::Ask(arguments) => ask(&arguments),
+        Command::Parse(arguments) => {
+            filter(&arguments, |input, path, output| distill::filters::parse(input, path, output))
+        }
+        Command::Verbalise(arguments) => filter(&arguments, |input, path, output| {
+            distill::filters::verbalise(input, path, output)
+        }),
+    }
+}
+
+fn expect_corpus(holds: bool, other: &str) -> Result<(), DistillError> {
+    if holds {
+        return Ok(());
+    }
+    Err(DistillError::Config(format!(
+        "this run's corpus is of another kind: use `distill {other}`"
+    )))
+}
+
+/// Opens the run that the arguments mean, with Ctrl-C wired to its stop flag, and does `work`.
+fn with_run(
+    arguments: &RunArguments,
+    bars: &Bars,
+    work: impl FnOnce(&Run<'_>) -> Result<(), DistillError>,
+) -> Result<()> {
+    let (config, parent) = configuration(arguments)?;
+    let stop = stop_on_ctrl_c()?;
+    let mut run = Run::open(config, &parent, bars, stop)?;
+    let words: Vec<String> = std::env::args().skip(2).collect();
+    run.command = format!("distill run {}", words.join(" "));
+    work(&run)?;
+    Ok(())
+}
+
+/// The configuration that the arguments mean and the folder that holds run folders.
+fn configuration(arguments: &RunArguments) -> Result<(RunConfig, PathBuf)> {
+    let path = &arguments.run;
+    let (mut config, parent) = if path.is_dir() {
+        let mut config = RunConfig::read(&path.join("run.toml"))?;
+        let full = path.canonicalize().with_context(|| format!("no folder {}", path.display()))?;
+        config.name = full.file_name().map_or_else(String::new, |n| n.to_string_lossy().into());
+        (config, full.parent().unwrap_or(Path::new(".")).to_owned())
+    } else {
+        (RunConfig::read(path)?, arguments.runs.clone())
+    };
+    if let Some(name) = &arguments.name {
+        config.name.clone_from(name);
+    }
+    config.seed = arguments.seed.unwrap_or(config.seed);
+    config.threads = arguments.threads.or(config.threads);
+    config.corpus.strict |= arguments.strict;
+    let teacher = &mut config.teacher;
+    if let Some(choice) = arguments.teacher {
+        teacher.kind = match choice {
+            TeacherChoice::Verbaliser => TeacherKind::Verbaliser,
+            TeacherChoice::Openai => TeacherKind::Openai,
+        };
+    }
+    teacher.base_url = arguments.base_url.clone().or(teacher.base_url.take());
+    teacher.model = arguments.model.clone().or(teacher.model.take());
+    if let Some(name) = &arguments.api_key_env {
+        teacher.api_key_env.clone_from(name);
+    }
+    teacher.concurrency = arguments.concurrency.unwrap_or(teacher.concurrency);
+    teacher.limit = arguments.limit.or(teacher.limit);
+    Ok((config, parent))
+}
+
+/// A flag that the first Ctrl-C sets; a second one ends the process at once, which loses nothing
+/// that a stage has written either.
+fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = stop.clone();
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        eprintln!("stopping at the next safe point (Ctrl-C again: at once)");
+    })
+    .context("cannot catch Ctrl-C")?;
+    Ok(stop)
+}
+
+#[cfg(feature = "torch")]
+fn ask(arguments: &AskArguments) -> Result<()> {
+    let threads = arguments.threads.unwrap_or(1);
+    let answers = distill::ask(
+        &arguments.student,
+        arguments.language,
+        &arguments.query,
+        arguments.mode,
+        arguments.n,
+        threads,
+    )?;
+    for (index, answer) in answers.iter().enumerate() {
+        if arguments.json {
+            println!(
+                "{}",
+                serde_json::json!({
+                    "rank": index + 1,
+                    "pseudocode": answer.solution.pseudocode,
+                    "code": answer.solution.code,
+                    "log_probability": answer.log_probability,
+                })
+            );
+            continue;
+        }
+        if arguments.n > 1 {
+            println!("# Answer {} (log-probability {:.3})\n", index + 1, answer.log_probability);
+        }
+        if !answer.solution.pseudocode.is_empty() {
+            println!("Pseudocode:\n{}\n", answer.solution.pseudocode);
+        }
+        println!("Code:\n{}\n", answer.solution.code.trim_end());
+    }
+    Ok(())
+}
+
+/// Runs a line filter from a file or standard input to standard output.
+fn filter(
+    arguments: &FilterArguments,
+    work: impl FnOnce(
+        &mut dyn std::io::BufRead,
+        &Path,
+        &mut dyn std::io::Write,
+    ) -> Result<(), DistillError>,
+) -> Result<()> {
+    if !arguments.json {
+        return Err(DistillError::Config("give --json: one JSON object a line".into()).into());
+    }
+    let mut output = std::io::BufWriter::new(std::io::stdout().lock());
+    match arguments.file.as_deref().filter(|file| *file != Path::new("-")) {
+        Some(file) => {
+            let reader = std::fs::File::open(file)
+                .with_context(|| format!("cannot open {}", file.display()))?;
+            work(&mut std::io::BufReader::new(reader), file, &mut output)?;
+        }
+        None => work(&mut std::io::stdin().lock(), Path::new("standard input"), &mut output)?,
+    }
+    std::io::Write::flush(&mut output)?;
+    Ok(())
+}

@@ -1,0 +1,465 @@
+//! What a run is: one TOML file.
+//!
+//! ```
+//! let config = distill::RunConfig::from_toml(
+//!     r#"
+//!     [corpus.source]
+//!     kind = "python_stdlib"
+//!
+//!     [teacher]
+//!     kind = "verbaliser"
+//!     "#,
+//! )?;
+//! assert_eq!(config.training.arms.len(), 2);
+//! # Ok::<(), distill::DistillError>(())
+//! ```
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use code_corpus::decontaminate::HeldOut;
+use code_corpus::dedup::Dedup;
+use code_corpus::{Filters, Source, Split};
+use distill_core::{Mode, Sampling};
+use serde::{Deserialize, Serialize};
+use toml::Value;
+
+use crate::{DistillError, Result};
+
+/// The configuration of one run. Every section but `corpus` may be left out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunConfig {
+    /// Name of the run and of its folder; the stem of the configuration file where left out.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// From which every random choice derives.
+    #[serde(default = "default_seed")]
+    pub seed: u64,
+    /// CPU threads; all of the machine's where left out. Part of what makes a run repeatable to
+    /// the bit, so a resumed run keeps the number it began with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threads: Option<usize>,
+    /// Where the problems come from.
+    pub corpus: CorpusConfig,
+    /// Who writes the lessons.
+    #[serde(default)]
+    pub teacher: TeacherConfig,
+    /// What is trained.
+    #[serde(default)]
+    pub student: StudentConfig,
+    /// How it is trained.
+    #[serde(default)]
+    pub training: TrainingConfig,
+    /// How it is examined.
+    #[serde(default)]
+    pub answers: AnswersConfig,
+}
+
+fn default_seed() -> u64 {
+    1
+}
+
+/// Where problems come from and which are kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CorpusConfig {
+    /// The source: `kind` is `python_stdlib`, `tree`, `code_search_net` or `jsonl`. Paths are
+    /// relative to the folder in which the command runs.
+    pub source: Source,
+    /// Stop at the first bad line instead of counting and skipping it.
+    #[serde(default)]
+    pub strict: bool,
+    /// Which pairs are worth keeping.
+    #[serde(default)]
+    pub filters: Filters,
+    /// Which duplicates go.
+    #[serde(default)]
+    pub dedup: Dedup,
+    /// How the corpus is divided; 80-10-10 by source file with the run's seed where left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<Split>,
+    /// Texts that training must not come close to.
+    #[serde(default)]
+    pub held_out: HeldOut,
+}
+
+/// Who writes the lessons.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TeacherConfig {
+    /// `verbaliser` or `openai`.
+    pub kind: TeacherKind,
+    /// Base address of an OpenAI-compatible server, such as `http://127.0.0.1:8080/v1`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<String>,
+    /// The model's name as the server knows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// The environment variable that holds the server's key.
+    pub api_key_env: String,
+    /// Pseudocode for the reference code (`backward`), or pseudocode and code from the problem.
+    pub direction: DirectionConfig,
+    /// Requests in flight.
+    pub concurrency: usize,
+    /// Seconds to wait for one reply.
+    pub timeout_seconds: u64,
+    /// Tries for one request.
+    pub tries: u32,
+    /// How replies are drawn.
+    pub sampling: Sampling,
+    /// Ask about at most so many problems.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+}
+
+impl Default for TeacherConfig {
+    fn default() -> TeacherConfig {
+        TeacherConfig {
+            kind: TeacherKind::Verbaliser,
+            base_url: None,
+            model: None,
+            api_key_env: "OPENAI_API_KEY".into(),
+            direction: DirectionConfig::Backward,
+            concurrency: 16,
+            timeout_seconds: 300,
+            tries: 5,
+            sampling: Sampling {
+                temperature: Some(0.0),
+                max_tokens: Some(1024),
+                ..Sampling::default()
+            },
+            limit: None,
+        }
+    }
+}
+
+/// The kinds of teachers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TeacherKind {
+    /// The offline verbaliser: pseudocode from the reference code's syntax tree.
+    Verbaliser,
+    /// Any server of OpenAI's chat-completions protocol.
+    Openai,
+}
+
+/// Which way a teacher reasons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DirectionConfig {
+    /// From the problem to pseudocode and code.
+    Forward,
+    /// From code known to be right to its pseudocode.
+    Backward,
+}
+
+/// What is trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StudentConfig {
+    /// A size: `nano`, `tiny`, `codet5-small`, `codet5-base`, `codet5-large`.
+    pub preset: String,
+    /// A checkpoint in Hugging Face layout to start from, with its tokenizer, instead of random
+    /// weights.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<PathBuf>,
+    /// Entries of the byte-level BPE vocabulary trained on the training split.
+    pub vocabulary: usize,
+    /// Longest source in tokens; longer ones are cut and counted.
+    pub max_source: usize,
+    /// Longest target in tokens; longer ones are cut and counted.
+    pub max_target: usize,
+}
+
+impl Default for StudentConfig {
+    fn default() -> StudentConfig {
+        StudentConfig {
+            preset: "nano".into(),
+            checkpoint: None,
+            vocabulary: 4096,
+            max_source: 256,
+            max_target: 256,
+        }
+    }
+}
+
+/// How students are trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainingConfig {
+    /// `demo` or `paper`; the settings below override it.
+    pub preset: TrainingPreset,
+    /// The students to train.
+    pub arms: Vec<Arm>,
+    /// Weight of the pseudocode loss.
+    pub alpha: f64,
+    /// Weight of the code loss.
+    pub beta: f64,
+    /// Optimizer steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u64>,
+    /// Passes over the training split, where no number of steps is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epochs: Option<u64>,
+    /// Lessons a step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch: Option<usize>,
+    /// Peak learning rate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub learning_rate: Option<f64>,
+    /// Steps of linear warm-up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warmup: Option<u64>,
+    /// Steps between two evaluations on the validation split.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evaluate_every: Option<u64>,
+    /// Steps between two checkpoints.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint_every: Option<u64>,
+    /// Evaluations without improvement before training ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patience: Option<u32>,
+}
+
+impl Default for TrainingConfig {
+    fn default() -> TrainingConfig {
+        TrainingConfig {
+            preset: TrainingPreset::Demo,
+            arms: vec![Arm::Distilled, Arm::Plain],
+            alpha: 0.5,
+            beta: 0.5,
+            steps: None,
+            epochs: None,
+            batch: None,
+            learning_rate: None,
+            warmup: None,
+            evaluate_every: None,
+            checkpoint_every: None,
+            patience: None,
+        }
+    }
+}
+
+/// Named training settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrainingPreset {
+    /// From scratch on two cores within minutes.
+    Demo,
+    /// The paper's section 4.1: Adam 1e-5, batch 16, at most 30 epochs, early stopping.
+    Paper,
+}
+
+/// One student of a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Arm {
+    /// Learns pseudocode and code from the teacher's lessons.
+    Distilled,
+    /// The same student without pseudocode: learns code alone.
+    Plain,
+}
+
+impl Arm {
+    /// Its name in records and folders.
+    pub fn name(self) -> &'static str {
+        match self {
+            Arm::Distilled => "distilled",
+            Arm::Plain => "plain",
+        }
+    }
+
+    /// How this student can be asked: only one that learnt pseudocode can chain.
+    pub fn modes(self, wanted: &[Mode]) -> Vec<Mode> {
+        let able = |mode: &Mode| self == Arm::Distilled || *mode == Mode::Direct;
+        wanted.iter().copied().filter(able).collect()
+    }
+}
+
+/// How students are examined.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AnswersConfig {
+    /// Answer at most so many problems of the test split, a seeded choice; all where left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problems: Option<usize>,
+    /// Beams; also the number of answers kept for each problem.
+    pub beams: usize,
+    /// The ways to decode.
+    pub modes: Vec<Mode>,
+}
+
+impl Default for AnswersConfig {
+    fn default() -> AnswersConfig {
+        AnswersConfig { problems: None, beams: 5, modes: vec![Mode::Direct, Mode::Chained] }
+    }
+}
+
+impl RunConfig {
+    /// Reads a configuration.
+    ///
+    /// # Errors
+    /// [`DistillError::Config`] with the line and what was expected.
+    pub fn from_toml(text: &str) -> Result<RunConfig> {
+        let config: RunConfig =
+            toml::from_str(text).map_err(|error| DistillError::Config(error.to_string()))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Reads a configuration file; its stem names the run where the file does not.
+    ///
+    /// # Errors
+    /// [`DistillError::Io`], [`DistillError::Config`].
+    pub fn read(path: &Path) -> Result<RunConfig> {
+        let text = fs::read_to_string(path).map_err(crate::error::io("read", path))?;
+        let mut config = RunConfig::from_toml(&text)
+            .map_err(|error| DistillError::Config(format!("{}: {error}", path.display())))?;
+        if config.name.is_empty() {
+            config.name = path
+                .file_stem()
+                .map(|stem| stem.to_string_lossy().into_owned())
+                .unwrap_or_default();
+        }
+        Ok(config)
+    }
+
+    /// Fails on a value outside its range.
+    ///
+    /// # Errors
+    /// [`DistillError::Config`].
+    pub fn check(&self) -> Result<()> {
+        let positive = [
+            ("answers.beams", self.answers.beams),
+            ("student.vocabulary", self.student.vocabulary),
+            ("student.max_source", self.student.max_source),
+            ("student.max_target", self.student.max_target),
+            ("teacher.concurrency", self.teacher.concurrency),
+            ("threads", self.threads.unwrap_or(1)),
+            ("training.arms", self.training.arms.len()),
+            ("answers.modes", self.answers.modes.len()),
+        ];
+        for (name, value) in positive {
+            if value == 0 {
+                return Err(DistillError::Config(format!("{name} must be at least 1")));
+            }
+        }
+        for (name, weight) in [("alpha", self.training.alpha), ("beta", self.training.beta)] {
+            if !(weight.is_finite() && weight >= 0.0) {
+                return Err(DistillError::Config(format!(
+                    "training.{name} is {weight}: a loss weight is a number from 0 up"
+                )));
+            }
+        }
+        if self.teacher.kind == TeacherKind::Openai
+            && (self.teacher.base_url.is_none() || self.teacher.model.is_none())
+        {
+            return Err(DistillError::Config(
+                "an openai teacher needs teacher.base_url and teacher.model (--base-url, --model)"
+                    .into(),
+            ));
+        }
+        Ok(())
+    }
+
+    /// This configuration as TOML.
+    ///
+    /// # Errors
+    /// [`DistillError::Config`] for a value that TOML cannot hold, such as a seed above 2⁶³ − 1.
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string(self).map_err(|error| DistillError::Config(error.to_string()))
+    }
+
+    /// The settings in which `self` and `other` differ, as `key: one value, other value`, leaving
+    /// out those that cannot change a result (address, key variable, requests in flight, waiting).
+    ///
+    /// # Errors
+    /// As [`to_toml`](Self::to_toml).
+    pub fn differences(&self, other: &RunConfig) -> Result<Vec<Difference>> {
+        let [one, two] = [self, other].map(|config| {
+            Value::try_from(config).map_err(|error| DistillError::Config(error.to_string()))
+        });
+        let mut found = Vec::new();
+        collect_differences(String::new(), Some(&one?), Some(&two?), &mut found);
+        found.retain(|difference| !WITHOUT_EFFECT.contains(&difference.key.as_str()));
+        Ok(found)
+    }
+}
+
+/// Settings that may change between two sessions of a run.
+const WITHOUT_EFFECT: [&str; 5] = [
+    "teacher.base_url",
+    "teacher.api_key_env",
+    "teacher.concurrency",
+    "teacher.timeout_seconds",
+    "teacher.tries",
+];
+
+/// One setting with two values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// The setting, for example `training.steps`.
+    pub key: String,
+    /// Its value in the first configuration; `not set` where it has none.
+    pub one: String,
+    /// Its value in the second.
+    pub two: String,
+}
+
+// Recurses over the sections of our own configuration, two levels deep.
+fn collect_differences(
+    key: String,
+    one: Option<&Value>,
+    two: Option<&Value>,
+    found: &mut Vec<Difference>,
+) {
+    if let (Some(Value::Table(one)), Some(Value::Table(two))) = (one, two) {
+        let mut names: Vec<&String> = one.keys().chain(two.keys()).collect();
+        names.sort();
+        names.dedup();
+        for name in names {
+            let below = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
+            collect_differences(below, one.get(name), two.get(name), found);
+        }
+    } else if one != two {
+        let show = |value: Option<&Value>| value.map_or("not set".into(), Value::to_string);
+        found.push(Difference { key, one: show(one), two: show(two) });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: &str = "[corpus.source]\nkind = \"python_stdlib\"\n";
+
+    #[test]
+    fn a_configuration_round_trips() {
+        let config = RunConfig::from_toml(SMALL).unwrap();
+        assert_eq!(RunConfig::from_toml(&config.to_toml().unwrap()).unwrap(), config);
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let message = |text: &str| RunConfig::from_toml(text).unwrap_err().to_string();
+        assert!(message("[corpus.source]\nkind = \"csv\"").contains("code_search_net"));
+        assert!(message(&format!("{SMALL}[training]\nstep = 3")).contains("step"));
+        assert!(message(&format!("{SMALL}[answers]\nbeams = 0")).contains("answers.beams"));
+        assert!(message(&format!("{SMALL}[teacher]\nkind = \"openai\"")).contains("--base-url"));
+        assert!(message(&format!("{SMALL}[training]\nalpha = -1.0")).contains("training.alpha"));
+    }
+
+    #[test]
+    fn differences_name_the_setting_and_leave_out_what_has_no_effect() {
+        let one = RunConfig::from_toml(SMALL).unwrap();
+        let mut two = one.clone();
+        two.training.steps = Some(3);
+        two.teacher.concurrency = 99;
+        let differences = one.differences(&two).unwrap();
+        assert_eq!(
+            differences,
+            [Difference { key: "training.steps".into(), one: "not set".into(), two: "3".into() }]
+        );
+    }
+}

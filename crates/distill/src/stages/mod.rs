@@ -1,0 +1,62 @@
+//! The stages of a run, in the order in which they are done.
+
+#[cfg(feature = "torch")]
+mod answer;
+mod assemble;
+mod corpus;
+mod score;
+mod teach;
+#[cfg(feature = "torch")]
+mod train;
+mod training;
+
+#[cfg(feature = "torch")]
+pub use answer::answer;
+pub use assemble::report;
+pub use corpus::corpus;
+pub use score::{AnswersDone, ScoreRecord, score};
+pub use teach::teach;
+#[cfg(feature = "torch")]
+pub use train::train;
+pub use training::TrainingDone;
+
+use distill_core::Problem;
+
+/// At most `count` of the problems, by a seeded choice that does not depend on their order; they
+/// stay in order.
+pub(crate) fn choose(problems: Vec<Problem>, count: usize, seed: u64) -> Vec<Problem> {
+    if problems.len() <= count {
+        return problems;
+    }
+    let mut order: Vec<usize> = (0..problems.len()).collect();
+    order.sort_by_key(|&index| {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&seed.to_le_bytes()).update(problems[index].id.as_bytes());
+        *hasher.finalize().as_bytes()
+    });
+    let mut chosen = vec![false; problems.len()];
+    order[..count].iter().for_each(|&index| chosen[index] = true);
+    problems.into_iter().zip(chosen).filter_map(|(problem, keep)| keep.then_some(problem)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use distill_core::Language;
+
+    use super::*;
+
+    #[test]
+    fn the_choice_of_problems_depends_on_the_seed_and_not_on_their_order() {
+        let problems: Vec<Problem> =
+            (0..50).map(|i| Problem::new(format!("p{i}"), Language::Python, "q")).collect();
+        let ids = |problems: Vec<Problem>| -> Vec<String> {
+            problems.into_iter().map(|problem| problem.id).collect()
+        };
+        let chosen = ids(choose(problems.clone(), 10, 1));
+        assert_eq!(chosen.len(), 10);
+        assert_ne!(chosen, ids(choose(problems.clone(), 10, 2)));
+        let mut backwards = ids(choose(problems.into_iter().rev().collect(), 10, 1));
+        backwards.reverse();
+        assert_eq!(chosen, backwards);
+    }
+}

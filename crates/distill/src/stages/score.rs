@@ -1,0 +1,144 @@
+//! Answers beside their references.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use codebleu::{PairScore, Scorer, Variant};
+use distill_core::{Answer, Language, Mode, Problem, jsonl};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::run::read_json;
+use crate::{DistillError, Result, Run};
+
+/// What `answers.json` says once every problem is answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AnswersDone {
+    /// Problems that each student answered.
+    pub problems: usize,
+    /// Records in `answers.jsonl`.
+    pub answers: usize,
+}
+
+/// The score of one answer, a line of `scores.jsonl`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScoreRecord {
+    /// The problem's id.
+    pub problem: String,
+    /// Which student answered.
+    pub arm: String,
+    /// How the answer was decoded.
+    pub mode: Mode,
+    /// 1 for the student's best answer, then 2, …
+    pub rank: usize,
+    /// Whether it equals the reference, blanks at the ends of lines and empty lines apart.
+    pub exact: bool,
+    /// Whether it parses without error and holds anything.
+    pub parses: bool,
+    /// CodeBLEU as the paper defines it, its components and their counts.
+    #[serde(flatten)]
+    pub score: PairScore,
+}
+
+/// Scores every answer with the paper's variant of CodeBLEU.
+///
+/// # Errors
+/// [`DistillError::Order`] before there are answers; whatever keeps an answer from being scored.
+pub fn score(run: &Run<'_>) -> Result<()> {
+    if run.folder.scores().exists() {
+        return Ok(());
+    }
+    let done = run.require("score", run.folder.answers_done(), "answer")?;
+    let AnswersDone { answers: expected, .. } = read_json(&done)?;
+    run.stage("score", || {
+        let problems: Vec<Problem> = jsonl::read_all(&run.folder.problems("test"))?;
+        let problems: HashMap<&str, &Problem> =
+            problems.iter().map(|problem| (problem.id.as_str(), problem)).collect();
+        let answers: Vec<Answer> = jsonl::read_all(&run.folder.answers())?;
+        if answers.len() != expected {
+            return Err(DistillError::Nothing(format!(
+                "{} holds {} answers where {} says {expected}",
+                run.folder.answers().display(),
+                answers.len(),
+                done.display(),
+            )));
+        }
+        run.progress.start("score", Some(answers.len() as u64), "answers");
+        let scorers = scorers(&problems)?;
+        let done = AtomicU64::new(0);
+        let records = answers.par_iter().map(|answer| {
+            run.check_stop()?;
+            let record = score_one(answer, &problems, &scorers)?;
+            run.progress.update(done.fetch_add(1, Ordering::Relaxed) + 1, "");
+            Ok(record)
+        });
+        let records: Vec<ScoreRecord> = records.collect::<Result<_>>()?;
+        jsonl::write_all(&run.folder.scores(), &records)?;
+        Ok(format!("{} answers", records.len()))
+    })
+}
+
+/// One scorer a language of the problems.
+fn scorers(problems: &HashMap<&str, &Problem>) -> Result<HashMap<Language, Scorer>> {
+    let mut scorers = HashMap::new();
+    for problem in problems.values() {
+        if !scorers.contains_key(&problem.language) {
+            let scorer = Scorer::new(problem.language, Variant::Paper).map_err(|source| {
+                DistillError::Score { what: problem.language.to_string(), source }
+            })?;
+            scorers.insert(problem.language, scorer);
+        }
+    }
+    Ok(scorers)
+}
+
+fn score_one(
+    answer: &Answer,
+    problems: &HashMap<&str, &Problem>,
+    scorers: &HashMap<Language, Scorer>,
+) -> Result<ScoreRecord> {
+    let what =
+        || format!("{} of {} ({}, rank {})", answer.problem, answer.arm, answer.mode, answer.rank);
+    let (problem, reference) = problems
+        .get(answer.problem.as_str())
+        .and_then(|problem| Some((problem, problem.reference.as_deref()?)))
+        .ok_or_else(|| DistillError::Nothing(format!("{}: no reference to score by", what())))?;
+    let code = &answer.solution.code;
+    let score = scorers[&problem.language]
+        .score(&[reference], code)
+        .map_err(|source| DistillError::Score { what: what(), source })?;
+    let parses = code_syntax::snippet::parses(problem.language, code)
+        .map_err(|source| DistillError::Score { what: what(), source: source.into() })?;
+    Ok(ScoreRecord {
+        problem: answer.problem.clone(),
+        arm: answer.arm.clone(),
+        mode: answer.mode,
+        rank: answer.rank,
+        exact: same_code(reference, code),
+        parses: parses && !code.trim().is_empty(),
+        score,
+    })
+}
+
+/// Whether two texts are the same code, blanks at the ends of lines and empty lines apart.
+fn same_code(one: &str, two: &str) -> bool {
+    let lines = |text: &'_ str| -> Vec<String> {
+        text.lines()
+            .map(|line| line.trim_end().to_owned())
+            .filter(|line| !line.is_empty())
+            .collect()
+    };
+    lines(one) == lines(two)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exact_match_keeps_indentation_and_forgets_trailing_blanks() {
+        assert!(same_code("def f():\n    return 1\n", "def f():  \n\n    return 1"));
+        assert!(!same_code("def f():\n    return 1\n", "def f():\n  return 1\n"));
+        assert!(!same_code("return 1", "return 2"));
+    }
+}
