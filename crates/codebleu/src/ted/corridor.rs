@@ -44,6 +44,8 @@ pub(super) struct Corridor<'a> {
     /// `pairs[pair_starts[x]..pair_starts[x + 1]]` are those of node `x`, sorted.
     pair_starts: Vec<usize>,
     groups: Vec<Group>,
+    /// What making and filling it takes, in cells of tables.
+    pub(super) work: u64,
 }
 
 struct Pair {
@@ -73,11 +75,14 @@ pub(super) fn promising(a: &Tree, b: &Tree) -> u32 {
     (a.len() + b.len()) as u32 / 6
 }
 
-/// Cells that are cheaper than the tables of whole trees, of which the largest alone has a cell for
-/// every pair of nodes.
+/// Work that is cheap beside the tables of whole trees, of which the largest alone has a cell for every
+/// pair of nodes. In cells of a corridor's tables.
 pub(super) fn affordable(a: &Tree, b: &Tree) -> u64 {
-    a.len() as u64 * b.len() as u64 / 4
+    a.len() as u64 * b.len() as u64 / 2
 }
+
+/// What it takes to find out about the pair at a cell, in cells of a table.
+const SIFT: u64 = 4;
 
 /// Bytes that a pair takes at most, with its key and its group.
 pub(super) const PAIR_BYTES: u64 = 64;
@@ -91,9 +96,8 @@ pub(super) fn bytes(a: &Tree, b: &Tree, k: u32) -> u128 {
 }
 
 impl<'a> Corridor<'a> {
-    /// What the limit `k` allows; `None` where there would be more than `most` pairs
-    /// or cells of tables. Neither
-    /// tree may be empty, and `k` is no less than the distance of the postorders.
+    /// What the limit `k` allows; `None` where that takes more than `most` work. Neither tree may be
+    /// empty, and `k` is no less than the distance of the postorders.
     pub(super) fn new(a: &'a Tree, b: &'a Tree, k: u32, most: u64) -> Option<Corridor<'a>> {
         if narrow(a.len(), b.len()) {
             Corridor::with_cells::<i16>(a, b, k, most)
@@ -133,6 +137,10 @@ impl<'a> Corridor<'a> {
             starts.push(rest.len());
         }
 
+        let mut work = SIFT * rest.len() as u64;
+        if work > most {
+            return None;
+        }
         let mut pairs: Vec<Pair> = Vec::new();
         let mut pair_starts = Vec::with_capacity(n + 1);
         // Leftmost leaves of the pairs, with the pair's nodes.
@@ -159,9 +167,6 @@ impl<'a> Corridor<'a> {
                     continue;
                 }
                 pairs.push(Pair { y: y as u32, cost: NONE });
-                if pairs.len() as u64 > most {
-                    return None;
-                }
                 keys.push((before as u32, first(b, y) as u32, x as u32, y as u32));
             }
         }
@@ -170,7 +175,6 @@ impl<'a> Corridor<'a> {
         // A table needs those of both leaves further on, or of one of them and the same other.
         keys.sort_unstable_by(|a, b| b.cmp(a));
         let mut groups: Vec<Group> = Vec::new();
-        let mut cells = 0;
         let size = |group: &Group| (starts[group.x as usize + 1] - starts[group.p as usize]) as u64;
         for &(p, q, x, y) in &keys {
             if let Some(group) = groups.last_mut().filter(|group| group.p == p && group.q == q) {
@@ -179,24 +183,13 @@ impl<'a> Corridor<'a> {
                 // Sorted by descending `x` within a group: the first is the greatest.
                 let before = post.get(p as usize, q as usize).min(k + 1);
                 groups.push(Group { p, q, before, x, y });
-                cells += size(&groups[groups.len() - 1]);
-                if cells > most {
+                work += size(&groups[groups.len() - 1]);
+                if work > most {
                     return None;
                 }
             }
         }
-        cells += rest.len() as u64;
-        (cells <= most).then_some(Corridor {
-            a,
-            b,
-            k,
-            spans,
-            starts,
-            rest,
-            pairs,
-            pair_starts,
-            groups,
-        })
+        Some(Corridor { a, b, k, spans, starts, rest, pairs, pair_starts, groups, work })
     }
 
     /// The distance if it is at most the limit, otherwise something greater than the limit, and the

@@ -234,9 +234,11 @@ impl Solver {
         limit: u32,
     ) -> Search<'a> {
         let mut slack = 0;
+        let mut most = corridor::affordable(a, b);
         while lower < upper && lower <= limit {
             let k = (lower + slack).min(upper - 1).min(limit);
-            let Some(mut corridor) = self.corridor(a, b, k) else { break };
+            let Some(mut corridor) = self.corridor(a, b, k, most) else { break };
+            most = most.saturating_sub(corridor.work);
             let distance = corridor.distance();
             if distance <= k {
                 return Search::Found(corridor, distance);
@@ -248,14 +250,15 @@ impl Solver {
         Search::Between(lower, upper)
     }
 
-    /// The corridor for a limit, where it is cheaper than the tables of whole trees.
-    fn corridor<'a>(&self, a: &'a Tree, b: &'a Tree, k: u32) -> Option<Corridor<'a>> {
+    /// The corridor for a limit, where it fits in memory and takes no more than `most` work.
+    fn corridor<'a>(&self, a: &'a Tree, b: &'a Tree, k: u32, most: u64) -> Option<Corridor<'a>> {
         if k > corridor::promising(a, b) {
             return None;
         }
         let left = u128::from(self.memory_cap).checked_sub(corridor::bytes(a, b, k))?;
         let pairs = u64::try_from(left).unwrap_or(u64::MAX) / corridor::PAIR_BYTES;
-        Corridor::new(a, b, k, corridor::affordable(a, b).min(pairs))
+        // There are no more pairs than work.
+        Corridor::new(a, b, k, most.min(pairs))
     }
 
     /// See [`distance_with`].
@@ -320,7 +323,7 @@ impl Solver {
             Search::Found(corridor, _) => Some(corridor),
             // The distance is known, but no mapping yet.
             Search::Between(lower, upper) if lower == upper => {
-                self.corridor(a, b, lower).map(|mut corridor| {
+                self.corridor(a, b, lower, corridor::affordable(a, b)).map(|mut corridor| {
                     corridor.distance();
                     corridor
                 })
