@@ -13,15 +13,20 @@
 //! | `loops` | what a loop goes through |
 //! | `values` | expressions as phrases |
 //! | `conditions` | expressions as something that holds or does not |
+//! | `known` | what names hold, for the choice of words |
 
 mod conditions;
+mod known;
 mod loops;
 mod steps;
 mod values;
 
+use std::collections::HashMap;
+
 use code_syntax::Language;
 use distill_core::{Pseudocode, Step};
 
+use self::known::Kind;
 use crate::idioms;
 use crate::ir::{Collection, Expr, Op, Stmt};
 
@@ -63,18 +68,27 @@ pub(crate) struct English {
     steps: Vec<Step>,
     depth: usize,
     nesting: usize,
+    known: HashMap<String, Kind>,
     /// How often something was not said in full.
     pub(crate) shortened: usize,
 }
 
 impl English {
     pub(crate) fn new(language: Language) -> English {
-        English { language, steps: Vec::new(), depth: 0, nesting: 0, shortened: 0 }
+        English {
+            language,
+            steps: Vec::new(),
+            depth: 0,
+            nesting: 0,
+            known: HashMap::new(),
+            shortened: 0,
+        }
     }
 
     /// The steps of a whole text. The one definition that ends it (imports and the like may come
     /// before) needs no level of its own: its body follows its first step at the same depth.
     pub(crate) fn plan(&mut self, statements: &[Stmt]) -> Pseudocode {
+        self.known = known::kinds(self.language, statements);
         let mut rest = statements;
         while let [before @ .., last] = rest {
             if !before.iter().all(|statement| matches!(statement, Stmt::Say(..))) {
@@ -95,6 +109,14 @@ impl English {
 
     fn textual(&self, value: &Expr) -> bool {
         textual(self.language, value)
+    }
+
+    /// What a name holds, as far as the text tells.
+    fn kind_of(&self, value: &Expr) -> Kind {
+        match value {
+            Expr::Name(name) => self.known.get(name).copied().unwrap_or(Kind::Unknown),
+            _ => Kind::Unknown,
+        }
     }
 }
 

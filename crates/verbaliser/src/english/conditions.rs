@@ -2,6 +2,7 @@
 
 use code_syntax::Language;
 
+use super::known::Kind;
 use super::{DEEPEST_PHRASE, English, Infix, MOST_ITEMS, Of, With, is_named_or_spread, names_in};
 use crate::idioms::{self, Idiom};
 use crate::ir::{Cmp, Collection, Expr, Op};
@@ -78,6 +79,10 @@ impl English {
     }
 
     pub(super) fn truth(&mut self, value: &Expr, positive: bool) -> String {
+        if self.language == Language::Python && self.kind_of(value) != Kind::Unknown {
+            let not = if positive { "not " } else { "" };
+            return format!("{} is {not}empty", self.top(value));
+        }
         let text = self.side(value);
         format!("{text} is {}", if positive { "true" } else { "false" })
     }

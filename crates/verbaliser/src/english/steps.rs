@@ -3,6 +3,7 @@
 use code_syntax::Language;
 use distill_core::Step;
 
+use super::known::Kind;
 use super::{
     BELOW, Clause, DEEPEST_PHRASE, English, Infix, LONGEST_STEP, MOST_ITEMS, MOST_PARTS, Of, With,
     collection,
@@ -295,8 +296,13 @@ impl English {
         let to = self.tight(target, With);
         let by = self.top(value);
         match op {
-            Op::Add if self.textual(value) => format!("append {by} to {to}"),
-            Op::Add if matches!(value, Expr::Items(..) | Expr::Comprehension { .. }) => {
+            Op::Add if self.textual(value) || self.kind_of(target) == Kind::Text => {
+                format!("append {by} to {to}")
+            }
+            Op::Add
+                if self.kind_of(target) == Kind::List
+                    || matches!(value, Expr::Items(..) | Expr::Comprehension { .. }) =>
+            {
                 format!("extend {to} with {by}")
             }
             Op::Add => format!("increase {to} by {by}"),
