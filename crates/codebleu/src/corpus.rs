@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use crate::score::Recurring;
 use crate::{CodebleuError, Counts, PairScore, Scorer, Scores};
 
 /// References and a hypothesis.
@@ -26,16 +27,31 @@ pub struct CorpusScore {
 }
 
 impl Scorer {
-    /// Scores all pairs, in parallel on rayon's current thread pool.
+    /// Scores each pair, in parallel on rayon's current thread pool. A text that occurs more than
+    /// once is read once.
     ///
-    /// The result does not depend on the number of threads.
+    /// The results are in the order of the pairs and do not depend on the number of threads. Errors
+    /// are those of [`Scorer::score`].
+    pub fn score_each(&self, pairs: &[Pair<'_>]) -> Vec<Result<PairScore, CodebleuError>> {
+        let texts =
+            pairs.iter().flat_map(|pair| pair.references.iter().copied().chain([pair.hypothesis]));
+        let recurring = Recurring::among(texts);
+        pairs
+            .par_iter()
+            .map(|pair| {
+                let counts = self.count_with(&pair.references, pair.hypothesis, &recurring)?;
+                Ok(PairScore { scores: counts.scores(self.weights()), counts })
+            })
+            .collect()
+    }
+
+    /// Scores a corpus and each pair of it, as [`score_each`](Self::score_each).
     ///
     /// # Errors
-    /// Those of [`Scorer::score`], of the first pair that has one, with its number;
+    /// [`CodebleuError::Pair`] for the first pair that cannot be scored, with its number;
     /// [`CodebleuError::EmptyCorpus`].
     pub fn score_corpus(&self, pairs: &[Pair<'_>]) -> Result<CorpusScore, CodebleuError> {
-        let scored: Vec<Result<PairScore, CodebleuError>> =
-            pairs.par_iter().map(|pair| self.score(&pair.references, pair.hypothesis)).collect();
+        let scored = self.score_each(pairs);
         let mut pairs = Vec::with_capacity(scored.len());
         let mut counts = Counts::new(self.variant());
         for (index, score) in scored.into_iter().enumerate() {

@@ -26,11 +26,15 @@ pub(crate) fn for_each_ngram(
     for token in 0..vocabulary {
         visit(0, token as u32, &counts[token * width..(token + 1) * width]);
     }
+    let tokens = sequences.iter().map(|tokens| tokens.len()).sum();
     let mut longer: FxHashMap<u64, u32> = FxHashMap::default();
+    longer.reserve(tokens);
+    counts.reserve(tokens * width);
+    let mut firsts = Vec::with_capacity(tokens);
     for order in 1..ORDERS {
         longer.clear();
         counts.clear();
-        let mut firsts = Vec::new();
+        firsts.clear();
         for (column, (tokens, ids)) in sequences.iter().zip(&mut ids).enumerate() {
             if tokens.len() <= order {
                 ids.clear();

@@ -5,9 +5,10 @@ use std::collections::HashSet;
 use std::fmt;
 use std::ops::AddAssign;
 use std::str::FromStr;
+use std::sync::{Arc, OnceLock};
 
 use code_syntax::Language;
-use rustc_hash::FxBuildHasher;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 use serde::{Deserialize, Serialize};
 
 use crate::CodebleuError;
@@ -324,6 +325,15 @@ impl Scorer {
     /// # Errors
     /// Those of [`score`](Self::score).
     pub fn count(&self, references: &[&str], hypothesis: &str) -> Result<Counts, CodebleuError> {
+        self.count_with(references, hypothesis, &Recurring::default())
+    }
+
+    pub(crate) fn count_with(
+        &self,
+        references: &[&str],
+        hypothesis: &str,
+        recurring: &Recurring<'_>,
+    ) -> Result<Counts, CodebleuError> {
         if references.is_empty() {
             return Err(CodebleuError::NoReference);
         }
@@ -331,8 +341,10 @@ impl Scorer {
         let hypothesis = python_strip(hypothesis);
         let (ngrams, keywords) = self.count_ngrams(&references, hypothesis);
         let (syntax, dataflow) = match self.variant {
-            Variant::Paper => self.count_distances(&references, hypothesis)?,
-            Variant::K4black | Variant::Codexglue => self.count_matches(&references, hypothesis)?,
+            Variant::Paper => self.count_distances(&references, hypothesis, recurring)?,
+            Variant::K4black | Variant::Codexglue => {
+                self.count_matches(&references, hypothesis, recurring)?
+            }
         };
         Ok(Counts { variant: self.variant, pairs: 1, ngrams, keywords, syntax, dataflow })
     }
@@ -376,16 +388,17 @@ impl Scorer {
         &self,
         references: &[&str],
         hypothesis: &str,
+        recurring: &Recurring<'_>,
     ) -> Result<(SyntaxCounts, DataflowCounts), CodebleuError> {
-        let (tree, flow) = self.tree_and_dataflow(hypothesis)?;
+        let own = recurring.read(self, hypothesis)?;
         let mut best: Option<(SyntaxCounts, DataflowCounts)> = None;
         for reference in references {
-            let (reference_tree, reference_flow) = self.tree_and_dataflow(reference)?;
-            let distance = u64::from(ted::distance(&reference_tree, &tree)?);
-            let total = reference_tree.len().max(tree.len()) as u64;
+            let reference = recurring.read(self, reference)?;
+            let distance = u64::from(ted::distance(&reference.tree, &own.tree)?);
+            let total = reference.tree.len().max(own.tree.len()) as u64;
             let matched = total.saturating_sub(distance);
             let syntax = SyntaxCounts { matched, total, distance: Some(distance) };
-            let (matched, total) = edge_overlap(&reference_flow, &flow);
+            let (matched, total) = edge_overlap(&reference.dataflow, &own.dataflow);
             let dataflow = DataflowCounts { matched, total };
             best = Some(match best {
                 None => (syntax, dataflow),
@@ -402,38 +415,36 @@ impl Scorer {
         Ok(best.unwrap_or_default())
     }
 
-    fn tree_and_dataflow(&self, text: &str) -> Result<(Tree, Dataflow), CodebleuError> {
-        let tree = code_syntax::parse(self.language, text)?;
-        let ast = Ast::new(self.language, &tree)?;
-        Ok((syntax::named_tree(&ast)?, Dataflow::read(&ast, text, Reading::Plain)?))
-    }
-
     /// The reference programs: equal subtrees and equal items, summed over the references.
     fn count_matches(
         &self,
         references: &[&str],
         hypothesis: &str,
+        recurring: &Recurring<'_>,
     ) -> Result<(SyntaxCounts, DataflowCounts), CodebleuError> {
         let mut syntax = SyntaxCounts::default();
         let mut dataflow = DataflowCounts::default();
         let mut subtrees = Subtrees::default();
-        // The programs strip the hypothesis anew for each reference, what is left of it each time.
-        let mut text = self.strip(hypothesis);
-        let mut own = self.subtrees_and_dataflow(&text, &mut subtrees)?;
+        let mut own = recurring.read(self, hypothesis)?;
+        let mut own_subtrees = subtrees.of(&own.ast, own.sexp.as_deref());
+        let mut text = Cow::Borrowed(hypothesis);
         for (index, reference) in references.iter().enumerate() {
             if index > 0 {
-                let again = self.strip(&text).into_owned();
-                if again != text {
-                    own = self.subtrees_and_dataflow(&again, &mut subtrees)?;
-                    text = again.into();
+                // The programs strip the hypothesis anew for each reference, what is left of it
+                // each time.
+                let before = self.strip(&text).into_owned();
+                if self.strip(&before) != before {
+                    own = Arc::new(self.read(&before)?);
+                    own_subtrees = subtrees.of(&own.ast, own.sexp.as_deref());
                 }
+                text = before.into();
             }
-            let reference = self.strip(reference);
-            let reference = self.subtrees_and_dataflow(&reference, &mut subtrees)?;
-            let (matched, total) = syntax::matching_subtrees(&reference.0, &own.0);
+            let reference = recurring.read(self, reference)?;
+            let found = subtrees.of(&reference.ast, reference.sexp.as_deref());
+            let (matched, total) = syntax::matching_subtrees(&found, &own_subtrees);
             syntax.matched += matched;
             syntax.total += total;
-            let (matched, total) = matching_items(&reference.1, &own.1);
+            let (matched, total) = matching_items(&reference.dataflow, &own.dataflow);
             dataflow.matched += matched;
             dataflow.total += total;
         }
@@ -442,20 +453,67 @@ impl Scorer {
 
     fn strip<'t>(&self, text: &'t str) -> Cow<'t, str> {
         match self.variant {
+            Variant::Paper => Cow::Borrowed(text),
+            Variant::K4black => strip::reference(self.language, text),
             // It asks for Java's comments whatever the language.
             Variant::Codexglue => strip::c_like(text),
-            _ => strip::reference(self.language, text),
         }
     }
 
-    fn subtrees_and_dataflow(
-        &self,
-        text: &str,
-        subtrees: &mut Subtrees,
-    ) -> Result<(Vec<u32>, Dataflow), CodebleuError> {
-        let tree = code_syntax::parse(self.language, text)?;
-        let ast = Ast::new(self.language, &tree)?;
-        let subtrees = subtrees.of(&ast, || tree.root_node().to_sexp());
-        Ok((subtrees, Dataflow::read(&ast, text, Reading::Reference)?))
+    /// Parses a text and takes from it what the variant compares.
+    fn read(&self, text: &str) -> Result<Read, CodebleuError> {
+        let text = self.strip(text);
+        let parsed = code_syntax::parse(self.language, &text)?;
+        let ast = Ast::new(self.language, &parsed)?;
+        Ok(match self.variant {
+            Variant::Paper => Read {
+                tree: syntax::named_tree(&ast)?,
+                sexp: None,
+                dataflow: Dataflow::read(&ast, &text, Reading::Plain)?,
+                ast,
+            },
+            Variant::K4black | Variant::Codexglue => Read {
+                tree: Tree::default(),
+                sexp: syntax::needs_sexp(&ast).then(|| parsed.root_node().to_sexp()),
+                dataflow: Dataflow::read(&ast, &text, Reading::Reference)?,
+                ast,
+            },
+        })
+    }
+}
+
+/// What the trees of a text are compared by.
+#[derive(Debug)]
+struct Read {
+    ast: Ast,
+    /// For the edit distance.
+    tree: Tree,
+    /// For the subtrees of code with errors.
+    sexp: Option<String>,
+    dataflow: Dataflow,
+}
+
+/// Texts that occur more than once among many pairs, each read when first asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Recurring<'t> {
+    texts: FxHashMap<&'t str, OnceLock<Result<Arc<Read>, CodebleuError>>>,
+}
+
+impl<'t> Recurring<'t> {
+    pub(crate) fn among(texts: impl Iterator<Item = &'t str>) -> Recurring<'t> {
+        let mut seen: FxHashMap<&str, bool> = FxHashMap::default();
+        for text in texts.map(python_strip) {
+            seen.entry(text).and_modify(|again| *again = true).or_insert(false);
+        }
+        let again = seen.into_iter().filter(|&(_, again)| again);
+        Recurring { texts: again.map(|(text, _)| (text, OnceLock::new())).collect() }
+    }
+
+    fn read(&self, scorer: &Scorer, text: &str) -> Result<Arc<Read>, CodebleuError> {
+        let read = || scorer.read(text).map(Arc::new);
+        match self.texts.get(text) {
+            Some(cell) => cell.get_or_init(read).clone(),
+            None => read(),
+        }
     }
 }

@@ -60,6 +60,11 @@ const HIDDEN: u32 = u32::MAX;
 /// show in print (missing tokens that are hidden, the character of an error) then do not count.
 const MAX_ERROR_DEPTH: usize = 400;
 
+/// Whether a tree may have nodes that only show in print.
+pub(crate) fn needs_sexp(ast: &Ast) -> bool {
+    ast.has_error && ast.depth() <= MAX_ERROR_DEPTH
+}
+
 impl Subtrees {
     fn number(&mut self, key: &[u32]) -> u32 {
         let mut hasher = FxHasher::default();
@@ -85,12 +90,14 @@ impl Subtrees {
     }
 
     /// The number of the subtree at the root and at every node with children, in no given order.
-    pub(crate) fn of(&mut self, ast: &Ast, sexp: impl FnOnce() -> String) -> Vec<u32> {
-        if ast.has_error && ast.depth() <= MAX_ERROR_DEPTH {
-            let printed = Printed::read(&sexp(), ast, self);
-            return self.collect(ast, &printed);
-        }
-        self.collect(ast, &Printed::default())
+    ///
+    /// `sexp` is the parser's own S-expression where the tree [needs it](needs_sexp).
+    pub(crate) fn of(&mut self, ast: &Ast, sexp: Option<&str>) -> Vec<u32> {
+        self.entries.reserve(ast.nodes.len() / 2);
+        self.by_hash.reserve(ast.nodes.len() / 2);
+        self.arena.reserve(ast.nodes.len() * 2);
+        let printed = sexp.map(|sexp| Printed::read(sexp, ast, self)).unwrap_or_default();
+        self.collect(ast, &printed)
     }
 
     /// Numbers all nodes from the last to the first, so that children come before their parents.

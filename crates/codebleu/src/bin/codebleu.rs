@@ -10,7 +10,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, Parser, Subcommand};
 use code_syntax::Language;
 use codebleu::ted::{self, brackets};
-use codebleu::{Counts, PairScore, Scorer, Scores, UNIFORM, Variant, Weights};
+use codebleu::{Counts, Pair, PairScore, Scorer, Scores, UNIFORM, Variant, Weights};
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -117,6 +117,17 @@ struct Record {
     reference: Option<String>,
     references: Option<Vec<String>>,
     hypothesis: String,
+    /// Where it stands, for errors.
+    #[serde(skip)]
+    place: String,
+}
+
+impl Record {
+    fn pair(&self) -> Pair<'_> {
+        let one = self.reference.iter().map(String::as_str);
+        let several = self.references.iter().flatten().map(String::as_str);
+        Pair { references: one.chain(several).collect(), hypothesis: &self.hypothesis }
+    }
 }
 
 #[derive(Serialize)]
@@ -156,23 +167,49 @@ impl Scorers {
         })
     }
 
-    fn score(&self, record: Record) -> Result<(Value, PairScore)> {
+    fn language(&self, record: &Record) -> Result<Language> {
         let language = record
             .lang
             .or(self.default)
             .ok_or_else(|| anyhow!("no `lang` in the record, and no --lang given"))?;
-        let scorer = match &self.by_language[language as usize] {
-            Some(scorer) => scorer,
-            None => &Scorer::new(language, self.variant)?,
+        if self.by_language[language as usize].is_none() {
+            Scorer::new(language, self.variant)?;
+        }
+        Ok(language)
+    }
+
+    /// Scores records of any languages, each at its place.
+    fn score(&self, records: Vec<Result<Record>>) -> Vec<Result<(Value, PairScore)>> {
+        let languages: Vec<Option<Language>> = records
+            .iter()
+            .map(|record| record.as_ref().ok().and_then(|record| self.language(record).ok()))
+            .collect();
+        let mut scores: Vec<Option<Result<PairScore, _>>> = records.iter().map(|_| None).collect();
+        for (language, scorer) in Language::ALL.into_iter().zip(&self.by_language) {
+            let Some(scorer) = scorer else { continue };
+            let places: Vec<usize> =
+                (0..records.len()).filter(|&place| languages[place] == Some(language)).collect();
+            let pairs: Vec<Pair> = places
+                .iter()
+                .filter_map(|&place| records[place].as_ref().ok())
+                .map(Record::pair)
+                .collect();
+            for (place, score) in places.into_iter().zip(scorer.score_each(&pairs)) {
+                scores[place] = Some(score);
+            }
+        }
+        let result = |(record, score): (Result<Record>, Option<Result<PairScore, _>>)| {
+            let record = record?;
+            match score {
+                Some(score) => Ok((record.id, score.with_context(|| record.place.clone())?)),
+                // Why there is no scorer for it.
+                None => {
+                    self.language(&record).with_context(|| record.place.clone())?;
+                    bail!("{}: not scored", record.place)
+                }
+            }
         };
-        let references = match (&record.reference, &record.references) {
-            (Some(reference), None) => vec![reference.as_str()],
-            (None, Some(references)) => references.iter().map(String::as_str).collect(),
-            (None, None) => bail!("no `reference` and no `references` in the record"),
-            (Some(_), Some(_)) => bail!("both `reference` and `references` in the record"),
-        };
-        let score = scorer.score(&references, &record.hypothesis)?;
-        Ok((record.id, score))
+        records.into_iter().zip(scores).map(result).collect()
     }
 }
 
@@ -192,10 +229,8 @@ fn score(args: ScoreArgs) -> Result<()> {
                 files.push(Lines::open(path)?);
             }
             score_lines(files, |chunk| {
-                let scored: Vec<_> = pool.install(|| {
-                    chunk.into_par_iter().map(|record| scorers.score(record)).collect()
-                });
-                output.write(scored)
+                let records = chunk.into_iter().map(Ok).collect();
+                output.write(pool.install(|| scorers.score(records)))
             })?;
         }
         None => {
@@ -206,15 +241,15 @@ fn score(args: ScoreArgs) -> Result<()> {
                     break;
                 }
                 let name = &lines.name;
-                let scored: Vec<_> = pool.install(|| {
-                    chunk
-                        .par_iter()
-                        .map(|(number, line)| {
-                            let place = || format!("{name}:{number}");
-                            let record = read_record(line).with_context(place)?;
-                            scorers.score(record).with_context(place)
-                        })
-                        .collect()
+                let scored = pool.install(|| {
+                    let read = |(number, line): &(usize, Vec<u8>)| {
+                        let place = format!("{name}:{number}");
+                        match read_record(line) {
+                            Ok(record) => Ok(Record { place, ..record }),
+                            Err(error) => Err(error.context(place)),
+                        }
+                    };
+                    scorers.score(chunk.par_iter().map(read).collect())
                 });
                 output.write(scored)?;
             }
@@ -225,8 +260,12 @@ fn score(args: ScoreArgs) -> Result<()> {
 }
 
 fn read_record(line: &[u8]) -> Result<Record> {
-    let text = utf8(line)?;
-    Ok(serde_json::from_str(text)?)
+    let record: Record = serde_json::from_str(utf8(line)?)?;
+    match (&record.reference, &record.references) {
+        (None, None) => bail!("no `reference` and no `references` in the record"),
+        (Some(_), Some(_)) => bail!("both `reference` and `references` in the record"),
+        _ => Ok(record),
+    }
 }
 
 fn utf8(line: &[u8]) -> Result<&str> {
@@ -275,6 +314,7 @@ fn score_lines(
                 reference: None,
                 references: Some(references),
                 hypothesis,
+                place: format!("{}:{number}", files[0].name),
             });
         }
         sink(records)?;
