@@ -308,7 +308,7 @@ fn statement(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) -> bool {
         "receive_statement" => receive(cx, node, out),
         "break_statement" => out.push(match cx.first(node) {
             Some(label) => Stmt::Say("leave the loop labelled {0}", vec![label]),
-            None => Stmt::Say("leave the loop", Vec::new()),
+            None => Stmt::Say(cx.leave(), Vec::new()),
         }),
         "continue_statement" => out.push(match cx.first(node) {
             Some(label) => {
@@ -462,11 +462,11 @@ fn for_statement(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) {
     let head = cx.parts(node).into_iter().find(|part| part.kind() != "block");
     match head {
         None => {
-            let body = cx.body_field(node, "body");
+            let body = cx.loop_body(node);
             out.push(Stmt::Under("repeat forever:", Vec::new(), body));
         }
         Some(head) if head.kind() == "range_clause" => {
-            let body = body_node.map(|body| cx.body(body)).unwrap_or_default();
+            let body = cx.loop_body(node);
             range(cx, head, body, out);
         }
         Some(head) if head.kind() == "for_clause" => {
@@ -478,7 +478,7 @@ fn for_statement(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) {
                     &["assignment_statement", "inc_statement", "dec_statement"],
                 )
             {
-                let body = cx.body(body);
+                let body = cx.inside(false, |cx| cx.body(body));
                 out.push(found.with(body));
                 return;
             }
@@ -488,12 +488,12 @@ fn for_statement(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) {
             if let Some(update) = head.child_by_field_name("update") {
                 cx.stmt(update, &mut after);
             }
-            let body = cx.body_field(node, "body");
+            let body = cx.loop_body(node);
             out.push(Stmt::Loop { condition, after, body });
         }
         Some(condition) => {
             let condition = cx.expr(condition);
-            let body = cx.body_field(node, "body");
+            let body = cx.loop_body(node);
             out.push(match &condition {
                 Expr::Name(name) if name == "true" => {
                     Stmt::Under("repeat forever:", Vec::new(), body)
@@ -587,7 +587,7 @@ fn case_body(cx: &mut Lowering, node: Node) -> Vec<Stmt> {
     cx.parts(node)
         .into_iter()
         .filter(|part| part.kind() == "statement_list")
-        .flat_map(|list| cx.body(list))
+        .flat_map(|list| cx.inside(true, |cx| cx.body(list)))
         .collect()
 }
 

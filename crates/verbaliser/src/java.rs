@@ -332,7 +332,7 @@ fn statement(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) -> bool {
         "if_statement" => if_statement(cx, node, out),
         "while_statement" => {
             let condition = cx.need(node, "condition");
-            let body = cx.body_field(node, "body");
+            let body = cx.loop_body(node);
             out.push(match &condition {
                 Expr::Name(name) if name == "true" => {
                     Stmt::Under("repeat forever:", Vec::new(), body)
@@ -341,7 +341,7 @@ fn statement(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) -> bool {
             });
         }
         "do_statement" => {
-            let body = cx.body_field(node, "body");
+            let body = cx.loop_body(node);
             let condition = cx.need(node, "condition");
             out.push(Stmt::Under("do once, and again while {c0}:", vec![condition], body));
         }
@@ -349,7 +349,7 @@ fn statement(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) -> bool {
         "enhanced_for_statement" => {
             let target = Expr::name(cx.field_text(node, "name"));
             let iterable = cx.need(node, "value");
-            let body = cx.body_field(node, "body");
+            let body = cx.loop_body(node);
             out.push(Stmt::ForEach { target, iterable, body });
         }
         "switch_expression" => {
@@ -358,7 +358,7 @@ fn statement(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) -> bool {
         }
         "break_statement" => out.push(match cx.first(node) {
             Some(label) => Stmt::Say("leave the loop labelled {0}", vec![label]),
-            None => Stmt::Say("leave the loop", Vec::new()),
+            None => Stmt::Say(cx.leave(), Vec::new()),
         }),
         "continue_statement" => out.push(match cx.first(node) {
             Some(label) => {
@@ -576,7 +576,7 @@ fn for_statement(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) {
         && let Some(found) = counting(cx, *init, condition, *update)
         && !cx.assigns(body, &found.names, &["assignment_expression", "update_expression"])
     {
-        let body = cx.body(body);
+        let body = cx.inside(false, |cx| cx.body(body));
         out.push(found.with(body));
         return;
     }
@@ -588,7 +588,7 @@ fn for_statement(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) {
     for update in updates {
         cx.stmt(update, &mut after);
     }
-    let body = cx.body_field(node, "body");
+    let body = cx.loop_body(node);
     out.push(Stmt::Loop { condition, after, body });
 }
 
@@ -667,7 +667,7 @@ fn switch(cx: &mut Lowering, node: Node, value: bool) -> Stmt {
                 let parts = cx.exprs(inner);
                 case.body.push(Stmt::Say("the value is {0}", parts));
             } else {
-                case.body.append(&mut cx.body(inner));
+                case.body.append(&mut cx.inside(true, |cx| cx.body(inner)));
             }
         }
         if any_other && !case.values.is_empty() {

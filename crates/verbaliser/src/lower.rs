@@ -28,6 +28,8 @@ pub(crate) struct Lowering<'a> {
     language: Language,
     rules: &'static Rules,
     depth: usize,
+    /// Whether a plain `break` here ends a case and not a loop.
+    in_case: bool,
     /// Kinds without a rule, with how often they occurred.
     pub(crate) missing: BTreeMap<String, usize>,
     /// How many places were too deep.
@@ -36,7 +38,15 @@ pub(crate) struct Lowering<'a> {
 
 impl<'a> Lowering<'a> {
     pub(crate) fn new(text: &'a str, language: Language, rules: &'static Rules) -> Lowering<'a> {
-        Lowering { text, language, rules, depth: 0, missing: BTreeMap::new(), too_deep: 0 }
+        Lowering {
+            text,
+            language,
+            rules,
+            depth: 0,
+            in_case: false,
+            missing: BTreeMap::new(),
+            too_deep: 0,
+        }
     }
 
     /// The text of a node.
@@ -161,6 +171,24 @@ impl<'a> Lowering<'a> {
             [Stmt::Block(inner)] => std::mem::take(inner),
             _ => out,
         }
+    }
+
+    /// What `rules` make of the body of a loop, or of a case: a `break` in there ends just that.
+    pub(crate) fn inside<T>(&mut self, case: bool, rules: impl FnOnce(&mut Self) -> T) -> T {
+        let outer = std::mem::replace(&mut self.in_case, case);
+        let result = rules(self);
+        self.in_case = outer;
+        result
+    }
+
+    /// The body of a loop in the field `body`.
+    pub(crate) fn loop_body(&mut self, node: Node) -> Vec<Stmt> {
+        self.inside(false, |cx| cx.body_field(node, "body"))
+    }
+
+    /// The words for a `break` without a label.
+    pub(crate) fn leave(&self) -> &'static str {
+        if self.in_case { "skip the rest of this case" } else { "leave the loop" }
     }
 
     /// The body in a field.
