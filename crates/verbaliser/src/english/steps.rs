@@ -528,11 +528,14 @@ impl English {
     /// only one, if the step ends with it, is told right there.
     pub(super) fn step_with(&mut self, text: String, value: &Expr) {
         let below = steps_below(value);
-        if let [Expr::Closure { parameters, body }] = below.as_slice()
-            && text.ends_with(&self.closure_name(parameters, "a function"))
-        {
-            self.under(text + ":", body);
-            return;
+        if let [Expr::Closure { parameters, body }] = below.as_slice() {
+            let name = self.closure_name(parameters, "a function");
+            let before =
+                text.strip_suffix(&format!("({name})")).or_else(|| text.strip_suffix(&name));
+            if let Some(before) = before {
+                self.under(format!("{before}{name}:"), body);
+                return;
+            }
         }
         if let [Expr::New { arguments, members: Some(members), .. }] = below.as_slice()
             && arguments.is_empty()
