@@ -137,3 +137,37 @@ fn distances_of_trees_in_brackets() {
     let output = codebleu(&["ted"], b"{a}\n");
     assert!(error(&output).contains("without a second one"), "{}", error(&output));
 }
+
+#[test]
+fn merged_shards_are_the_whole() {
+    let folder = std::env::temp_dir().join(format!("codebleu-shards-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let input: String = (0..7)
+        .map(|n| {
+            let hypothesis = format!("x = {n}\\n").repeat(n);
+            let reference = "x = 3\\ny = x";
+            format!(
+                r#"{{"lang": "python", "reference": "{reference}", "hypothesis": "{hypothesis}"}}"#
+            ) + "\n"
+        })
+        .collect();
+    let whole = codebleu(&["score", "--json"], input.as_bytes());
+    let mut files = Vec::new();
+    let mut pairs = 0;
+    for shard in ["3/3", "1/3", "2/3"] {
+        let output = codebleu(&["score", "--json", "--shard", shard], input.as_bytes());
+        pairs += lines(&output)[0]["pairs"].as_u64().unwrap();
+        let path = folder.join(shard.replace('/', "-"));
+        std::fs::write(&path, &output.stdout).unwrap();
+        files.push(path.to_str().unwrap().to_owned());
+    }
+    assert_eq!(pairs, 7);
+    let mut arguments = vec!["merge", "--json"];
+    arguments.extend(files.iter().map(String::as_str));
+    let merged = codebleu(&arguments, b"");
+    assert_eq!(merged.stdout, whole.stdout, "{}", error(&merged));
+    std::fs::write(&files[0], "{}").unwrap();
+    assert!(error(&codebleu(&arguments, b"")).contains("not a result of a shard"));
+    assert_eq!(codebleu(&["score", "--shard", "4/3"], b"").status.code(), Some(2));
+    std::fs::remove_dir_all(folder).unwrap();
+}

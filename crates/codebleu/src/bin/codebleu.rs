@@ -28,6 +28,8 @@ struct Cli {
 enum Command {
     /// Score hypotheses beside their references.
     Score(ScoreArgs),
+    /// Put the results of shards together to that of the whole.
+    Merge(MergeArgs),
     /// Tree edit distances of trees in bracket notation, two lines a pair.
     Ted(TedArgs),
 }
@@ -54,9 +56,25 @@ struct ScoreArgs {
     /// Threads to use; all processors by default.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
+    /// Score only every Nth pair, from the Ith on; `merge` puts such results together.
+    #[arg(long, value_parser = shard, value_name = "I/N")]
+    shard: Option<(usize, usize)>,
     /// A line for each pair, in the order of the input, instead of the corpus.
     #[arg(long)]
     per_pair: bool,
+    /// Write JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct MergeArgs {
+    /// What `score --json` wrote for the shards: one object each.
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// Weights of n-gram, weighted n-gram, syntax and dataflow match.
+    #[arg(long, value_parser = weights, value_name = "A,B,C,D")]
+    weights: Option<Weights>,
     /// Write JSON.
     #[arg(long)]
     json: bool,
@@ -85,10 +103,19 @@ fn weights(text: &str) -> Result<Weights, String> {
     }
 }
 
+fn shard(text: &str) -> Result<(usize, usize), String> {
+    let parts = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
+    match parts {
+        Some((i, n)) if (1..=n).contains(&i) => Ok((i, n)),
+        _ => Err("expected I/N with I from 1 to N".into()),
+    }
+}
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         Command::Score(args) => score(args),
+        Command::Merge(args) => merge(args),
         Command::Ted(args) => edit_distances(args),
     };
     match done {
@@ -137,7 +164,7 @@ struct PairLine<'a> {
     score: &'a PairScore,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 struct CorpusLine {
     variant: Variant,
     pairs: u64,
@@ -221,6 +248,12 @@ fn score(args: ScoreArgs) -> Result<()> {
     let mut output =
         Output::new(args.json, args.per_pair, args.variant, args.weights.unwrap_or(UNIFORM));
     let threads = usize::from(args.threads.unwrap_or(0));
+    let (first, step) = args.shard.unwrap_or((1, 1));
+    let mut seen = 0;
+    let mut in_shard = || {
+        seen += 1;
+        (seen + step - first).is_multiple_of(step)
+    };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
     match &args.hyp {
         Some(hypotheses) => {
@@ -229,17 +262,18 @@ fn score(args: ScoreArgs) -> Result<()> {
                 files.push(Lines::open(path)?);
             }
             score_lines(files, |chunk| {
-                let records = chunk.into_iter().map(Ok).collect();
+                let records = chunk.into_iter().filter(|_| in_shard()).map(Ok).collect();
                 output.write(pool.install(|| scorers.score(records)))
             })?;
         }
         None => {
             let mut lines = Lines::open(args.file.as_deref().unwrap_or(Path::new("-")))?;
             loop {
-                let chunk = lines.chunk(CHUNK)?;
+                let mut chunk = lines.chunk(CHUNK)?;
                 if chunk.is_empty() {
                     break;
                 }
+                chunk.retain(|_| in_shard());
                 let name = &lines.name;
                 let scored = pool.install(|| {
                     let read = |(number, line): &(usize, Vec<u8>)| {
@@ -468,6 +502,30 @@ impl Output {
         }
         Ok(self.writer.flush()?)
     }
+}
+
+fn merge(args: MergeArgs) -> Result<()> {
+    let mut sum: Option<Counts> = None;
+    for path in &args.files {
+        let mut lines = Lines::open(path)?;
+        while let Some((number, line)) = lines.next()? {
+            if line.iter().all(u8::is_ascii_whitespace) {
+                continue;
+            }
+            let place = || format!("{}:{number}: not a result of a shard", lines.name);
+            let text = utf8(&line).with_context(place)?;
+            let shard: CorpusLine = serde_json::from_str(text).with_context(place)?;
+            match &mut sum {
+                Some(sum) => sum.merge(&shard.counts).with_context(place)?,
+                None => sum = Some(shard.counts),
+            }
+        }
+    }
+    let counts = sum.ok_or_else(|| anyhow!("no results to merge"))?;
+    let weights = args.weights.unwrap_or(UNIFORM);
+    let mut output = Output::new(args.json, false, counts.variant, weights);
+    output.counts = counts;
+    output.finish()
 }
 
 #[derive(Serialize)]
