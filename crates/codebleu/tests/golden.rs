@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use code_syntax::Language;
+use codebleu::bleu::{Bleu, BleuCounts, Smoothing};
+use codebleu::text::python_split;
 use codebleu::{Scorer, Variant};
 use serde::Deserialize;
 
@@ -74,4 +76,20 @@ fn k4black_scores_as_pypi_codebleu() {
 #[test]
 fn codexglue_scores_as_codexglue() {
     compare(Variant::Codexglue, "golden-codexglue.jsonl", 93);
+}
+
+#[test]
+fn add_one_smoothing_gives_codexglues_published_bleu() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let read = |name| std::fs::read_to_string(folder.join(name)).unwrap();
+    let (references, predictions) =
+        (read("c-sharp-10.references.txt"), read("c-sharp-10.predictions.txt"));
+    let mut counts = BleuCounts::default();
+    for (reference, prediction) in references.lines().zip(predictions.lines()) {
+        let words = |text| python_split(text).collect::<Vec<_>>();
+        counts += BleuCounts::of(&[&words(reference)], &words(prediction));
+    }
+    let bleu = Bleu { smoothing: Smoothing::AddOne, effective_order: false };
+    assert_eq!(format!("{:.2}", 100.0 * bleu.score(&counts)), "61.08");
+    assert_eq!(format!("{:.6}", Bleu::default().score(&counts)), "0.607526");
 }
