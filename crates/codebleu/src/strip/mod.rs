@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 use code_syntax::Language;
 
-use crate::text::python_strip;
+use crate::text::is_python_whitespace;
 
 /// `remove_comments_and_docstrings` of PyPI codebleu; where that fails, the text as it is.
 pub(crate) fn reference(language: Language, text: &str) -> Cow<'_, str> {
@@ -62,13 +62,17 @@ pub(crate) fn c_like(text: &str) -> Cow<'_, str> {
     Cow::Owned(without_empty_lines(&out))
 }
 
+fn is_empty_line(line: &str) -> bool {
+    line.chars().all(is_python_whitespace)
+}
+
 fn has_empty_line(text: &str) -> bool {
-    text.split('\n').any(|line| python_strip(line).is_empty())
+    text.split('\n').any(is_empty_line)
 }
 
 fn without_empty_lines(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for line in text.split('\n').filter(|line| !python_strip(line).is_empty()) {
+    for line in text.split('\n').filter(|line| !is_empty_line(line)) {
         if !out.is_empty() {
             out.push('\n');
         }

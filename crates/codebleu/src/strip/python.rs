@@ -22,6 +22,7 @@ enum Sort {
 /// The text without comments and docstrings; none where the tokenizer fails.
 pub(super) fn strip(text: &str) -> Option<String> {
     let mut out = Output::default();
+    out.text.reserve(text.len());
     tokenize(text, &mut out)?;
     Some(without_empty_lines(&out.text))
 }
@@ -262,13 +263,21 @@ fn after_word(line: &str, start: usize) -> usize {
 
 /// The quote of a string that starts here, and how far in it is.
 fn string_start(rest: &[u8]) -> Option<(Quote, usize)> {
-    let prefix = rest.iter().take(2).take_while(|byte| byte.is_ascii_alphabetic()).count();
-    let lower: Vec<u8> = rest[..prefix].to_ascii_lowercase();
-    let known: [&[u8]; 9] = [b"", b"b", b"r", b"u", b"f", b"br", b"rb", b"fr", b"rf"];
-    if !known.contains(&&lower[..]) {
+    const QUOTE: [u8; 2] = [b'\'', b'"'];
+    let prefix = rest.iter().take(3).position(|byte| QUOTE.contains(byte))?;
+    let known = match rest[..prefix] {
+        [] => true,
+        [one] => b"bruf".contains(&one.to_ascii_lowercase()),
+        [one, two] => matches!(
+            (one.to_ascii_lowercase(), two.to_ascii_lowercase()),
+            (b'b' | b'f', b'r') | (b'r', b'b' | b'f')
+        ),
+        _ => false,
+    };
+    if !known {
         return None;
     }
-    let mark = *rest.get(prefix).filter(|byte| matches!(byte, b'\'' | b'"'))?;
+    let mark = rest[prefix];
     let triple = rest[prefix..].starts_with(&[mark; 3]);
     Some((Quote { mark, triple }, prefix + if triple { 3 } else { 1 }))
 }
