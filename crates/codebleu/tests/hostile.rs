@@ -67,7 +67,8 @@ fn fragments() -> impl Strategy<Value = String> {
         "in", "while", "def f", "return", ",", "++", "not in", "\r\n", "`", "\"\"\"", "foreach",
         "as", "=>", "do", "end", "var", "let", "func", "1", ".",
     ];
-    prop::collection::vec(prop::sample::select(words.to_vec()), 0..40).prop_map(|words| words.concat())
+    prop::collection::vec(prop::sample::select(words.to_vec()), 0..40)
+        .prop_map(|words| words.concat())
 }
 
 proptest! {
