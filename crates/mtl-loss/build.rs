@@ -15,11 +15,11 @@ fn main() {
     let Some(root) = env::var_os("LIBTORCH_LIB").or_else(|| env::var_os("LIBTORCH")) else {
         return;
     };
-    // A relative folder is one of the workspace, above the package.
+    // A relative folder is one of the workspace, above the package. A link stays a link, so that
+    // programs follow it to wherever it leads later.
     let package = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
-    let lib =
-        package.ancestors().find_map(|folder| folder.join(&root).join("lib").canonicalize().ok());
-    if let Some(lib) = lib {
+    let lib = package.ancestors().map(|folder| folder.join(&root).join("lib"));
+    if let Some(lib) = lib.into_iter().find(|lib| lib.is_dir()) {
         println!("cargo:rustc-link-arg=-Wl,-rpath,{}", lib.display());
     }
 }

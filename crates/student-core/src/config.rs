@@ -92,17 +92,19 @@ impl TrainConfig {
         }
     }
 
-    /// A small model from scratch in minutes on a CPU: AdamW at 1e-3 with warm-up and linear decay,
-    /// a limited norm, and a number of steps that decides when it ends.
+    /// A small model from scratch in minutes on a CPU: AdamW at 3e-3 with warm-up and linear decay,
+    /// small batches, a limited norm, and a number of steps that decides when it ends.
     pub fn demo() -> TrainConfig {
         TrainConfig {
+            batch: 8,
             max_steps: Some(1000),
             max_epochs: None,
-            learning_rate: 1e-3,
+            learning_rate: 3e-3,
             schedule: Schedule { warmup: 100, decay: Decay::Linear },
             adam: AdamSettings { weight_decay: 0.01, ..AdamSettings::default() },
             clip: Some(1.0),
-            evaluate_every: Some(100),
+            evaluate_every: Some(200),
+            checkpoint_every: Some(50),
             patience: None,
             ..TrainConfig::paper()
         }
