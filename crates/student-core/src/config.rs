@@ -97,7 +97,7 @@ impl TrainConfig {
     pub fn demo() -> TrainConfig {
         TrainConfig {
             batch: 8,
-            max_steps: Some(1000),
+            max_steps: Some(800),
             max_epochs: None,
             learning_rate: 3e-3,
             schedule: Schedule { warmup: 100, decay: Decay::Linear },
