@@ -120,7 +120,8 @@ fn cargo() -> Command {
 /// Runs a command with this terminal, and says which one failed.
 fn run(command: &mut Command) -> Result<()> {
     let words: Vec<_> = command.get_args().map(|word| word.to_string_lossy()).collect();
-    let line = format!("{} {}", command.get_program().to_string_lossy(), words.join(" "));
+    let program = Path::new(command.get_program()).file_name().unwrap_or_default();
+    let line = format!("{} {}", program.to_string_lossy(), words.join(" "));
     eprintln!("$ {line}");
     let status = command.status().with_context(|| format!("cannot start `{line}`"))?;
     if !status.success() {

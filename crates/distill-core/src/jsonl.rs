@@ -301,6 +301,28 @@ mod tests {
         assert!(Appender::open(&path).is_ok());
     }
 
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_named() {
+        let full = Path::new("/dev/full");
+        let error = Appender::open(full).unwrap().append(&"record").unwrap_err().to_string();
+        assert!(error.starts_with("cannot append to /dev/full: No space left"), "{error}");
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_named() {
+        let folder = folder();
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        for error in [
+            Appender::open(&file.join("below/log.jsonl")).unwrap_err(),
+            write_all(&file.join("below/all.jsonl"), [1]).unwrap_err(),
+        ] {
+            assert!(error.to_string().contains("cannot make folder"), "{error}");
+            assert!(error.to_string().contains("file/below"), "{error}");
+        }
+    }
+
     #[test]
     fn a_failed_atomic_write_leaves_the_old_file() {
         let folder = folder();

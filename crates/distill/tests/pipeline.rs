@@ -126,6 +126,14 @@ fn a_missing_tree_an_empty_corpus_and_a_misspelt_setting_are_errors() {
 }
 
 #[test]
+fn a_run_folder_that_cannot_be_written_is_named() {
+    let site = Site::new();
+    fs::write(site.path("runs"), "a file where the folder should be").unwrap();
+    let message = site.bad(&["mine", "small.toml"], 1);
+    assert!(message.contains("cannot make folder") && message.contains("small"), "{message}");
+}
+
+#[test]
 fn bad_corpus_lines_are_counted_or_fatal() {
     let site = Site::new();
     let mut text = Vec::new();

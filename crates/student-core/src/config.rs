@@ -92,16 +92,17 @@ impl TrainConfig {
         }
     }
 
-    /// A small model from scratch in minutes on a CPU: AdamW at 3e-3 with warm-up and linear decay,
-    /// small batches, a limited norm, and a number of steps that decides when it ends.
+    /// A small T5 from scratch in minutes on a CPU: Adam with steps relative to each tensor's size
+    /// ([`AdamSettings::scale_by_size`]) at 0.05, warm-up and linear decay, small batches, a limited
+    /// norm, and a number of steps that decides when it ends.
     pub fn demo() -> TrainConfig {
         TrainConfig {
             batch: 8,
-            max_steps: Some(800),
+            max_steps: Some(1200),
             max_epochs: None,
-            learning_rate: 3e-3,
+            learning_rate: 5e-2,
             schedule: Schedule { warmup: 100, decay: Decay::Linear },
-            adam: AdamSettings { weight_decay: 0.01, ..AdamSettings::default() },
+            adam: AdamSettings { scale_by_size: true, beta2: 0.98, ..AdamSettings::default() },
             clip: Some(1.0),
             evaluate_every: Some(200),
             checkpoint_every: Some(50),

@@ -24,7 +24,15 @@ pub struct AdamSettings {
     pub weight_decay: f64,
     /// Whether tensors of one dimension (norms, biases) decay too, as they do in torch by default.
     pub decay_vectors: bool,
+    /// Whether a tensor's step is the learning rate times the root mean square of its values (at
+    /// least 0.001), as in Adafactor (Shazeer and Stern 2018). T5's initial values need it when a
+    /// model is trained from scratch: its embeddings start 60 times as large as its queries, and no
+    /// one absolute step suits both. A rate around 0.01 is then usual.
+    pub scale_by_size: bool,
 }
+
+/// Smallest size that [`AdamSettings::scale_by_size`] counts, so that zeros can be left.
+const SMALLEST_SIZE: f64 = 1e-3;
 
 impl Default for AdamSettings {
     fn default() -> AdamSettings {
@@ -34,6 +42,7 @@ impl Default for AdamSettings {
             epsilon: 1e-8,
             weight_decay: 0.0,
             decay_vectors: true,
+            scale_by_size: false,
         }
     }
 }
@@ -56,6 +65,14 @@ pub struct AdamW {
     settings: AdamSettings,
     slots: Vec<Slot>,
     step: u64,
+}
+
+impl Slot {
+    /// Root mean square of the parameter's values.
+    fn size(&self) -> Result<f64> {
+        let count = self.parameter.numel().max(1) as f64;
+        Ok(self.parameter.f_norm()?.f_double_value(&[])? / count.sqrt())
+    }
 }
 
 impl AdamW {
@@ -158,7 +175,7 @@ impl AdamW {
     /// [`StudentCoreError::Torch`].
     pub fn step(&mut self, rate: f64, scale: f64) -> Result<()> {
         self.step += 1;
-        let AdamSettings { beta1, beta2, epsilon, weight_decay, .. } = self.settings;
+        let AdamSettings { beta1, beta2, epsilon, weight_decay, scale_by_size, .. } = self.settings;
         let steps = self.step as f64;
         let sizes = Sizes {
             beta1,
@@ -172,7 +189,8 @@ impl AdamW {
         no_grad(|| {
             for slot in &mut self.slots {
                 let keep = if slot.decay { 1.0 - rate * weight_decay } else { 1.0 };
-                slot.update(&Sizes { keep, ..sizes })?;
+                let size = if scale_by_size { slot.size()?.max(SMALLEST_SIZE) } else { 1.0 };
+                slot.update(&Sizes { keep, step: sizes.step * size, ..sizes })?;
             }
             Ok(())
         })

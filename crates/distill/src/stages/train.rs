@@ -79,8 +79,11 @@ fn train_arm(
     let folder = run.folder.student(arm);
     let student = student(run, arm, tokenizer)?;
     let mut cut = 0;
-    let training = dataset(&student, arm, train, &mut cut)?;
-    let validation = dataset(&student, arm, valid, &mut cut)?;
+    let training = items(&student, arm, train, &mut cut)?;
+    let mut validation = items(&student, arm, valid, &mut cut)?;
+    // Code from the problem alone, so that the validation losses of all arms compare.
+    validation.iter_mut().for_each(|item| item.code.truncate(1));
+    let (training, validation) = (Dataset::new(training)?, Dataset::new(validation)?);
     let config = train_config(&run.config.training, run.config.seed);
 
     run.progress.start(&format!("train {}", arm.name()), None, "steps");
@@ -145,7 +148,12 @@ fn from_checkpoint(folder: &Path, tokenizer: Tokenizer) -> Result<T5Student> {
 }
 
 /// The lessons as the arm learns them; counts those that did not fit the student's limits.
-fn dataset(student: &T5Student, arm: Arm, lessons: &[Lesson], cut: &mut usize) -> Result<Dataset> {
+fn items(
+    student: &T5Student,
+    arm: Arm,
+    lessons: &[Lesson],
+    cut: &mut usize,
+) -> Result<Vec<Item>> {
     let items = lessons.iter().map(|lesson| {
         let (mut item, lost) = student.encode_lesson(lesson)?;
         *cut += usize::from(lost.source + lost.target > 0);
@@ -156,7 +164,7 @@ fn dataset(student: &T5Student, arm: Arm, lessons: &[Lesson], cut: &mut usize) -
         }
         Ok(item)
     });
-    Ok(Dataset::new(items.collect::<Result<Vec<Item>>>()?)?)
+    items.collect()
 }
 
 /// The preset with what the configuration says otherwise.
