@@ -43,12 +43,7 @@ fn answering(c: &mut Criterion) {
     let model = T5::new(T5Config::preset(Preset::Nano, VOCABULARY), 1, Device::Cpu).unwrap();
     let source = ids(1, 64);
     let mask = Tensor::ones([1, 64], (Kind::Int64, Device::Cpu));
-    let options = DecodeOptions {
-        beams: 5,
-        max_new: 64,
-        min_new: 64,
-        ..DecodeOptions::default()
-    };
+    let options = DecodeOptions { beams: 5, max_new: 64, min_new: 64, ..DecodeOptions::default() };
     let mut group = c.benchmark_group("answer");
     group.sample_size(10).throughput(Throughput::Elements(64));
     group.bench_function("nano_beam5_64_tokens", |b| {

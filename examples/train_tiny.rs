@@ -10,7 +10,8 @@ fn lessons() -> anyhow::Result<Vec<Lesson>> {
     let words = ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven"];
     let lesson = |(at, word): (usize, &str)| {
         let number = at + 2;
-        let plan = format!("1. define function times_{word} with argument x\n2. return x times {number}");
+        let plan =
+            format!("1. define function times_{word} with argument x\n2. return x times {number}");
         let solution = Solution {
             pseudocode: Pseudocode::from_text(&plan)?,
             code: format!("def times_{word}(x):\n    return x * {number}\n"),
@@ -43,7 +44,8 @@ fn main() -> anyhow::Result<()> {
     // Here the lessons are their own validation: the example shows that they can be learned.
     let config = TrainConfig { max_steps: Some(80), batch: 5, ..TrainConfig::demo() };
     let folder = std::env::temp_dir().join(format!("train-tiny-{}", std::process::id()));
-    let outcome = Trainer::new(config, &folder)?.train(&student.model, &items, &items, &mut |_| {})?;
+    let outcome =
+        Trainer::new(config, &folder)?.train(&student.model, &items, &items, &mut |_| {})?;
     let loss = |evaluation: &Option<student_core::Evaluation>| evaluation.as_ref().map(|e| e.total);
     println!("loss before {:.3?}, after {:.3?}", loss(&outcome.baseline), loss(&outcome.best));
 

@@ -29,9 +29,9 @@ pub fn parse(language: Language, text: &str) -> Result<Tree, SyntaxError> {
             Some(parser) => parser,
             empty => {
                 let mut parser = Parser::new();
-                parser.set_language(&language.grammar()?).map_err(|error| {
-                    SyntaxError::Parser { language, reason: error.to_string() }
-                })?;
+                parser
+                    .set_language(&language.grammar()?)
+                    .map_err(|error| SyntaxError::Parser { language, reason: error.to_string() })?;
                 empty.insert(parser)
             }
         };

@@ -47,4 +47,6 @@ pub use pseudocode::{Pseudocode, Step};
 pub use records::{Answer, Lesson, Problem, Solution};
 pub use student::{Student, StudentError};
 pub use task::{Mode, Task};
-pub use teacher::{Completion, Message, Reply, Request, Role, Sampling, Teacher, TeacherError, Usage};
+pub use teacher::{
+    Completion, Message, Reply, Request, Role, Sampling, Teacher, TeacherError, Usage,
+};

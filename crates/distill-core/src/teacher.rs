@@ -174,8 +174,7 @@ impl TeacherError {
 }
 
 /// A completion on its way.
-pub type Reply<'a> =
-    Pin<Box<dyn Future<Output = Result<Completion, TeacherError>> + Send + 'a>>;
+pub type Reply<'a> = Pin<Box<dyn Future<Output = Result<Completion, TeacherError>> + Send + 'a>>;
 
 /// Whatever turns one request into one completion: a chat server, a log, a program.
 ///
@@ -226,11 +225,8 @@ mod tests {
 
     #[test]
     fn only_what_may_pass_is_transient() {
-        let status = |status| TeacherError::Status {
-            status,
-            message: String::new(),
-            retry_after: None,
-        };
+        let status =
+            |status| TeacherError::Status { status, message: String::new(), retry_after: None };
         assert!(status(503).is_transient() && status(408).is_transient());
         assert!(!status(401).is_transient() && !status(400).is_transient());
         assert!(!TeacherError::Quota("insufficient_quota".into()).is_transient());

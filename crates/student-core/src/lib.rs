@@ -36,7 +36,7 @@
 //! let data = Dataset::new(vec![item; 16])?;
 //!
 //! let folder = std::env::temp_dir().join(format!("student-core-{}", std::process::id()));
-//! let config = TrainConfig { max_steps: Some(20), learning_rate: 0.1, ..TrainConfig::demo() };
+//! let config = TrainConfig { max_steps: Some(20), ..TrainConfig::demo() };
 //! let outcome = Trainer::new(config, &folder)?.train(&model, &data, &data, &mut |progress| {
 //!     if let Some(evaluation) = progress.validation {
 //!         println!("{} of {}: {:.2}", progress.step, progress.of, evaluation.total);

@@ -14,6 +14,7 @@ use distill_core::Task;
 use distill_core::jsonl;
 use mtl_loss::{Reduction, Weighting};
 use student_core::metrics::{METRICS_FILE, Metrics, Timing};
+use student_core::optimizer::AdamSettings;
 use student_core::{
     Dataset, End, Item, MODEL_FILE, Outcome, PerTask, STATE_FILE, StudentCoreError, TrainConfig,
     Trainer, evaluate, load_parameters,
@@ -29,6 +30,7 @@ fn config() -> TrainConfig {
         checkpoint_every: Some(7),
         log_every: 4,
         length_pool: 2,
+        adam: AdamSettings { weight_decay: 0.01, ..AdamSettings::default() },
         ..TrainConfig::demo()
     }
 }

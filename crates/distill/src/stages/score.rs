@@ -1,6 +1,7 @@
 //! Answers beside their references.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use codebleu::{PairScore, Scorer, Variant};
@@ -82,11 +83,10 @@ pub fn score(run: &Run<'_>) -> Result<()> {
 fn scorers(problems: &HashMap<&str, &Problem>) -> Result<HashMap<Language, Scorer>> {
     let mut scorers = HashMap::new();
     for problem in problems.values() {
-        if !scorers.contains_key(&problem.language) {
-            let scorer = Scorer::new(problem.language, Variant::Paper).map_err(|source| {
-                DistillError::Score { what: problem.language.to_string(), source }
-            })?;
-            scorers.insert(problem.language, scorer);
+        if let Entry::Vacant(entry) = scorers.entry(problem.language) {
+            let scorer = Scorer::new(problem.language, Variant::Paper);
+            let what = problem.language.to_string();
+            entry.insert(scorer.map_err(|source| DistillError::Score { what, source })?);
         }
     }
     Ok(scorers)

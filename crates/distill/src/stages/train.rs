@@ -148,12 +148,7 @@ fn from_checkpoint(folder: &Path, tokenizer: Tokenizer) -> Result<T5Student> {
 }
 
 /// The lessons as the arm learns them; counts those that did not fit the student's limits.
-fn items(
-    student: &T5Student,
-    arm: Arm,
-    lessons: &[Lesson],
-    cut: &mut usize,
-) -> Result<Vec<Item>> {
+fn items(student: &T5Student, arm: Arm, lessons: &[Lesson], cut: &mut usize) -> Result<Vec<Item>> {
     let items = lessons.iter().map(|lesson| {
         let (mut item, lost) = student.encode_lesson(lesson)?;
         *cut += usize::from(lost.source + lost.target > 0);
