@@ -90,7 +90,7 @@ fn mined_functions_become_lessons_in_the_order_of_the_problems() {
 fn a_lesson_told_as_a_reply_is_parsed_back() {
     for lesson in taught(mined()) {
         let reply = format!(
-            "Pseudocode:\n{}\n\nCode:\n```{}\n{}```\n",
+            "Pseudocode:\n{}\n\nCode:\n```{}\n{}\n```\n",
             lesson.solution.pseudocode,
             lesson.language.name(),
             lesson.solution.code,

@@ -96,6 +96,20 @@ impl RunFolder {
     }
 }
 
+impl RunFolder {
+    /// Whether the folder already holds something that the setting `key` has a part in; until then
+    /// it may still change.
+    fn depends_on(&self, key: &str) -> bool {
+        let first = match key.split('.').next() {
+            Some("teacher") => self.replies(),
+            Some("student" | "training" | "threads") => self.root.join("students"),
+            Some("answers") => self.answers(),
+            _ => self.problems(SPLITS[0]),
+        };
+        first.exists()
+    }
+}
+
 /// One session's work on one stage, a line of `stages.jsonl`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StageRecord {
@@ -140,8 +154,10 @@ impl<'a> Run<'a> {
                 })?;
                 config.threads = config.threads.or(stored.threads);
                 let differences = stored.differences(&config)?;
-                if !differences.is_empty() {
-                    let lines = differences
+                let (fixed, open): (Vec<_>, Vec<_>) =
+                    differences.into_iter().partition(|d| folder.depends_on(&d.key));
+                if !fixed.is_empty() {
+                    let lines = fixed
                         .iter()
                         .map(|d| format!("  {}: {} there, {} here", d.key, d.one, d.two));
                     return Err(DistillError::OtherConfig {
@@ -149,12 +165,14 @@ impl<'a> Run<'a> {
                         differences: lines.collect::<Vec<_>>().join("\n"),
                     });
                 }
+                if !open.is_empty() {
+                    write_config(&path, &config)?;
+                }
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let all = std::thread::available_parallelism().map_or(1, usize::from);
                 config.threads = config.threads.or(Some(all));
-                let text = config.to_toml()?;
-                jsonl::write_atomic(&path, |writer| writer.write_all(text.as_bytes()))?;
+                write_config(&path, &config)?;
             }
             Err(error) => return Err(io("read", &path)(error)),
         }
@@ -213,6 +231,11 @@ impl<'a> Run<'a> {
             Err(DistillError::Order { stage, missing: path, needs })
         }
     }
+}
+
+fn write_config(path: &Path, config: &RunConfig) -> Result<()> {
+    let text = config.to_toml()?;
+    Ok(jsonl::write_atomic(path, |writer| writer.write_all(text.as_bytes()))?)
 }
 
 fn lock(path: &Path) -> Result<File> {
