@@ -47,14 +47,13 @@ fn gather(run: &Run<'_>) -> Result<ReportData> {
     let teach: Option<TeachDone> = if_there(&run.folder.teach_statistics())?;
     let trained = trained(run)?;
     let scores: Vec<ScoreRecord> = records(&run.folder.scores())?;
-    let answers: Option<AnswersDone> = if_there(&run.folder.answers_done())?;
+    let answered: Option<AnswersDone> = if_there(&run.folder.answers_done())?;
+    let answers: Vec<Answer> = records(&run.folder.answers())?;
     let lessons: Vec<Lesson> = records(&run.folder.lessons())?;
 
     let rows = rows(run, &scores);
-    let mut warnings = Vec::new();
-    for (arm, mode) in rows.iter().filter_map(|row| Some((&row.arm, row.mode?))) {
-        warnings.extend(varied_answers(run, arm, mode)?);
-    }
+    let warnings =
+        rows.iter().filter_map(|row| varied_answers(&answers, &row.arm, row.mode?)).collect();
     let curves: Vec<Curve> = run
         .config
         .training
@@ -78,7 +77,7 @@ fn gather(run: &Run<'_>) -> Result<ReportData> {
         dataset: dataset(run, &corpus, &lessons)?,
         teach: teach.as_ref().map(TeachDone::report),
         results: Results {
-            problems: answers.as_ref().map_or(0, |done| done.problems as u64),
+            problems: answered.map_or(0, |done| done.problems as u64),
             test_split: Some(corpus.statistics.test as u64),
             method:
                 "Every figure is the mean over the problems of the figure of one answer, variant \
@@ -89,7 +88,7 @@ fn gather(run: &Run<'_>) -> Result<ReportData> {
             rows,
         },
         curves,
-        samples: samples(run, &scores, &lessons)?,
+        samples: samples(run, &answers, &scores, &lessons)?,
         config: run.config.to_toml()?,
         config_hash: blake3::hash(run.config.to_toml()?.as_bytes()).to_hex()[..16].to_owned(),
         seeds: BTreeMap::from([("run".to_owned(), run.config.seed)]),
@@ -170,8 +169,7 @@ fn mean_of_best(problems: &BTreeMap<&str, Vec<&ScoreRecord>>, ranks: usize) -> S
 }
 
 /// A warning where a student gives much the same answer to every problem.
-fn varied_answers(run: &Run<'_>, arm: &str, mode: Mode) -> Result<Option<String>> {
-    let answers: Vec<Answer> = records(&run.folder.answers())?;
+fn varied_answers(answers: &[Answer], arm: &str, mode: Mode) -> Option<String> {
     let best: Vec<&str> = answers
         .iter()
         .filter(|answer| answer.arm == arm && answer.mode == mode && answer.rank == 1)
@@ -179,13 +177,13 @@ fn varied_answers(run: &Run<'_>, arm: &str, mode: Mode) -> Result<Option<String>
         .collect();
     let different = best.iter().collect::<BTreeSet<_>>().len();
     let share = different as f64 / best.len().max(1) as f64;
-    Ok((best.len() > 1 && share < VARIED).then(|| {
+    (best.len() > 1 && share < VARIED).then(|| {
         format!(
             "The answers of {arm} ({mode}) hardly vary with the problem: {different} different \
              ones to {} problems.",
             best.len()
         )
-    }))
+    })
 }
 
 // ---- curves
@@ -289,10 +287,14 @@ fn dataset(run: &Run<'_>, corpus: &CorpusDone, lessons: &[Lesson]) -> Result<Dat
 }
 
 /// The first answered problems with the best answer of every student in every mode.
-fn samples(run: &Run<'_>, scores: &[ScoreRecord], lessons: &[Lesson]) -> Result<Vec<Sample>> {
-    let answers: Vec<Answer> = records(&run.folder.answers())?;
+fn samples(
+    run: &Run<'_>,
+    answers: &[Answer],
+    scores: &[ScoreRecord],
+    lessons: &[Lesson],
+) -> Result<Vec<Sample>> {
     let mut chosen: Vec<&str> = Vec::new();
-    for answer in &answers {
+    for answer in answers {
         if chosen.len() < SAMPLES && !chosen.contains(&answer.problem.as_str()) {
             chosen.push(&answer.problem);
         }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use distill_core::{Lesson, Problem, Teacher, Usage, jsonl};
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use teacher_prompt::{
     Cached, Chat, ChatOptions, Direction, Event, PromptBuilder, Rejected, ReplyLog, RetryOptions,
@@ -88,7 +87,6 @@ pub fn teach(run: &Run<'_>) -> Result<()> {
         let mut teaching = Teaching::new(prompts);
         teaching.concurrency = config.concurrency;
         teaching.cancel = run.stop.clone();
-        let coverage = (config.kind == TeacherKind::Verbaliser).then(|| coverage(&problems));
 
         let asked = problems.len();
         run.progress.start("teach", Some(asked as u64), "problems");
@@ -118,6 +116,10 @@ pub fn teach(run: &Run<'_>) -> Result<()> {
         }
         jsonl::write_all(&run.folder.lessons(), &lessons)?;
         jsonl::write_all(&run.folder.rejected(), &rejected)?;
+        let coverage = match config.kind {
+            TeacherKind::Verbaliser => Some(coverage(&log, &lessons)?),
+            TeacherKind::Openai => None,
+        };
         let done = TeachDone {
             asked,
             lessons: lessons.len(),
@@ -193,16 +195,16 @@ fn check(summary: &Summary) -> Result<()> {
     }
 }
 
-/// How much of the problems' code the verbaliser has rules for.
-fn coverage(problems: &[Problem]) -> Coverage {
-    let said = problems.par_iter().filter_map(|problem| {
-        let code = problem.reference.as_deref()?;
-        verbaliser::verbalise(problem.language, code).ok().map(|said| said.report)
-    });
-    said.reduce(Coverage::default, |mut all, one| {
-        all.add(&one);
-        all
-    })
+/// How much of the lessons' code the verbaliser had rules for, as it said in its logged replies.
+fn coverage(log: &ReplyLog, lessons: &[Lesson]) -> Result<Coverage> {
+    let mut all = Coverage::default();
+    for lesson in lessons {
+        let reply = log.get(&lesson.reply)?;
+        if let Some(one) = reply.and_then(|reply| Verbaliser::coverage(&reply.raw)) {
+            all.add(&one);
+        }
+    }
+    Ok(all)
 }
 
 fn counts(rejected: &BTreeMap<Verdict, usize>) -> String {

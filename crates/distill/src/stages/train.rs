@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use distill_core::{Lesson, jsonl};
-use student_core::{Dataset, Item, Outcome, Progress, TrainConfig, Trainer};
+use distill_core::{Lesson, Task, jsonl};
+use student_core::{Dataset, Item, Outcome, PerTask, Progress, TrainConfig, Trainer};
 use student_t5::{Preset, T5Config, T5Student, Tokenizer};
 use tch::Device;
 
@@ -109,12 +109,8 @@ fn train_arm(
         cut,
     };
     write_json(&run.folder.training_statistics(arm), &done)?;
-    let loss = best.map_or(String::new(), |best| {
-        let part = |name, loss: Option<f64>| loss.map(|loss| format!("{name} {loss:.3}"));
-        let parts = [part("pseudocode", best.loss.pseudocode), part("code", best.loss.code)];
-        let parts: Vec<String> = parts.into_iter().flatten().collect();
-        format!(", validation loss {}", parts.join(", "))
-    });
+    let loss =
+        best.map_or(String::new(), |best| format!(", validation loss {}", losses(&best.loss, 3)));
     Ok(format!(
         "{:.1} M parameters, {step} steps on {} lessons{loss}",
         done.parameters as f64 / 1e6,
@@ -184,10 +180,15 @@ fn train_config(config: &TrainingConfig, seed: u64) -> TrainConfig {
 }
 
 fn note(progress: &Progress<'_>) -> String {
-    let part = |name: &str, loss: Option<f64>| loss.map(|loss| format!("{name} {loss:.2}"));
-    let parts = [part("pseudocode", progress.loss.pseudocode), part("code", progress.loss.code)];
-    let parts: Vec<String> = parts.into_iter().flatten().collect();
-    format!("loss {} ({:.0} tok/s)", parts.join(", "), progress.tokens_per_second)
+    format!("loss {} ({:.0} tok/s)", losses(&progress.loss, 2), progress.tokens_per_second)
+}
+
+/// The losses of the tasks that have one.
+fn losses(loss: &PerTask<Option<f64>>, digits: usize) -> String {
+    let told = Task::ALL
+        .into_iter()
+        .filter_map(|task| loss.of(task).map(|loss| format!("{task} {loss:.digits$}")));
+    told.collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
