@@ -7,6 +7,7 @@ use code_syntax::{Language, SyntaxError};
 use tree_sitter::Tree;
 
 use crate::dataflow::rules::{self, Declaration, ForEachShape, Part, Role, Rules};
+use crate::text::python_split;
 
 /// The kind of nodes that the parser could not place.
 pub(crate) const ERROR: u16 = u16::MAX;
@@ -27,6 +28,8 @@ pub(crate) struct Kind {
     /// The smallest number of a kind of this name.
     pub(crate) label: u16,
     pub(crate) role: Role,
+    /// Its role where assignments that the reference programs overlook count.
+    pub(crate) full_role: Role,
     pub(crate) part: Part,
     /// A comment of any sort.
     pub(crate) is_comment: bool,
@@ -76,7 +79,8 @@ impl Grammar {
         let mut kind = |name: &'static str, number: u16| Kind {
             name,
             label: *labels.entry(name).or_insert(number),
-            role: rules::role(language, name),
+            role: rules::role(language, name, false),
+            full_role: rules::role(language, name, true),
             part: rules::part(language, name),
             is_comment: language.is_comment_kind(name),
             is_plain_comment: name == "comment",
@@ -141,18 +145,42 @@ pub(crate) struct Ast {
     pub(crate) grammar: &'static Grammar,
     /// The tree holds ERROR or MISSING nodes.
     pub(crate) has_error: bool,
+    /// Ranges of the text whose nodes were left out.
+    dropped: Vec<(u32, u32)>,
 }
 
 impl Ast {
     pub(crate) fn new(language: Language, tree: &Tree) -> Result<Ast, SyntaxError> {
+        Ast::read(language, tree, false)
+    }
+
+    /// Leaves out comments and, in Python, strings that stand as statements.
+    pub(crate) fn without_comments(language: Language, tree: &Tree) -> Result<Ast, SyntaxError> {
+        Ast::read(language, tree, true)
+    }
+
+    fn read(language: Language, tree: &Tree, drop_comments: bool) -> Result<Ast, SyntaxError> {
         let grammar = Grammar::of(language)?;
         let mut cursor = tree.walk();
         let has_error = tree.root_node().has_error();
         let mut nodes: Vec<Node> = Vec::with_capacity(cursor.node().descendant_count());
         let mut open: Vec<usize> = Vec::new();
+        let mut dropped = Vec::new();
         'walk: loop {
             let node = cursor.node();
             let index = nodes.len();
+            if drop_comments
+                && index > 0
+                && (grammar.kind(node.kind_id()).is_comment || is_docstring(language, node))
+            {
+                dropped.push((node.start_byte() as u32, node.end_byte() as u32));
+                while !cursor.goto_next_sibling() {
+                    let Some(parent) = open.pop() else { break 'walk };
+                    nodes[parent].after = nodes.len() as u32;
+                    cursor.goto_parent();
+                }
+                continue;
+            }
             nodes.push(Node {
                 kind: node.kind_id(),
                 field: cursor.field_id().map_or(0, std::num::NonZero::get),
@@ -172,7 +200,37 @@ impl Ast {
                 cursor.goto_parent();
             }
         }
-        Ok(Ast { nodes, grammar, has_error })
+        Ok(Ast { nodes, grammar, has_error, dropped })
+    }
+
+    /// Ranges of the text that are tokens: what stands between blanks in each leaf, and in what no
+    /// leaf covers (the text of a string around its escapes, what the parser skipped).
+    pub(crate) fn words(&self, text: &str) -> Vec<(u32, u32)> {
+        let leaves = (0..self.nodes.len() as u32).filter(|&node| self.is_leaf(node));
+        let leaves = leaves.map(|leaf| {
+            let Node { start, end, .. } = self.nodes[leaf as usize];
+            (start, end)
+        });
+        let mut dropped = self.dropped.iter().copied().peekable();
+        let mut words = Vec::with_capacity(self.nodes.len());
+        let mut at = 0;
+        let mut split = |start: u32, end: u32| {
+            let part = text.get(start as usize..end as usize).unwrap_or("");
+            let offset = |word: &str| (word.as_ptr().addr() - text.as_ptr().addr()) as u32;
+            words.extend(
+                python_split(part).map(|word| (offset(word), offset(word) + word.len() as u32)),
+            );
+        };
+        for (start, end) in leaves.chain([(text.len() as u32, text.len() as u32)]) {
+            while let Some((from, to)) = dropped.next_if(|&(from, _)| from <= start) {
+                split(at, from.max(at));
+                at = at.max(to);
+            }
+            split(at, start.max(at));
+            split(start.max(at), end.max(at));
+            at = at.max(end);
+        }
+        words
     }
 
     pub(crate) fn kind(&self, node: u32) -> &'static Kind {
@@ -212,6 +270,14 @@ impl Ast {
         }
         self.children(node).find(|&child| self.nodes[child as usize].field == field)
     }
+}
+
+/// Whether a node is a string that stands as a statement, Python's way to say what code does.
+fn is_docstring(language: Language, node: tree_sitter::Node) -> bool {
+    language == Language::Python
+        && node.kind() == "expression_statement"
+        && node.child_count() == 1
+        && node.child(0).is_some_and(|child| child.kind() == "string")
 }
 
 /// The children of a node, in order.

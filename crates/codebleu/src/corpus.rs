@@ -53,7 +53,7 @@ impl Scorer {
     pub fn score_corpus(&self, pairs: &[Pair<'_>]) -> Result<CorpusScore, CodebleuError> {
         let scored = self.score_each(pairs);
         let mut pairs = Vec::with_capacity(scored.len());
-        let mut counts = Counts::new(self.variant());
+        let mut counts = self.no_counts();
         for (index, score) in scored.into_iter().enumerate() {
             let score =
                 score.map_err(|source| CodebleuError::Pair { index, source: Box::new(source) })?;

@@ -3,6 +3,7 @@
 use code_syntax::{Language, SyntaxError};
 
 use crate::Variant;
+use crate::fix::{Fix, Fixes};
 use crate::ted::TedError;
 
 /// What can go wrong in this crate.
@@ -53,12 +54,31 @@ pub enum CodebleuError {
     /// programs do: a chain or list of tens of thousands of variables in one assignment.
     #[error("the dataflow of a text is too large: tens of millions of edges before merging")]
     TooMuchDataflow,
-    /// Counts taken under different variants or options were put together.
-    #[error("counts of variant `{left}` do not add up with counts of variant `{right}`")]
+    /// Counts taken under different variants or fixes were put together.
+    #[error("counts of {} do not add up with counts of {}", measure(left), measure(right))]
     Mixed {
-        /// The variant of the sum.
-        left: Variant,
-        /// The variant of what was to be added.
-        right: Variant,
+        /// The variant and fixes of the sum.
+        left: (Variant, Fixes),
+        /// Those of what was to be added.
+        right: (Variant, Fixes),
     },
+    /// A name that is no fix.
+    #[error("unknown fix {name:?}; known: {}", Fix::ALL.map(Fix::name).join(", "))]
+    UnknownFix {
+        /// The name as given.
+        name: String,
+    },
+    /// A fix that has no meaning in the variant.
+    #[error("variant `{variant}` has nothing that fix `{fix}` could mend")]
+    Fix {
+        /// The fix asked for.
+        fix: Fix,
+        /// The variant asked for.
+        variant: Variant,
+    },
+}
+
+fn measure((variant, fixes): &(Variant, Fixes)) -> String {
+    let fixes = fixes.iter().map(|fix| format!(" + {fix}"));
+    std::iter::once(format!("variant `{variant}`")).chain(fixes).collect()
 }

@@ -49,16 +49,38 @@ pub struct KeywordCounts {
 }
 
 impl KeywordCounts {
-    /// Everything but the first order and the matches; `sequences[0]` is the hypothesis.
-    pub(crate) fn lengths(side: Side, sequences: &[&[u32]], reference_length: u64) -> Self {
+    /// Everything but the matches; `sequences[0]` is the hypothesis, and `is_keyword` says for each
+    /// token whether it is one.
+    pub(crate) fn new(
+        side: Side,
+        sequences: &[&[u32]],
+        is_keyword: &[bool],
+        reference_length: u64,
+    ) -> Self {
         let sides = match side {
             Side::Precision => &sequences[..1],
             Side::Recall => &sequences[1..],
         };
-        let total = |order| sides.iter().map(|side| number_of(side.len(), order).max(1)).sum();
+        let fifths = |&token: &u32| if is_keyword[token as usize] { KEYWORD } else { OTHER };
+        let weight = |tokens: &[u32]| {
+            let weight: u64 = tokens.iter().map(fifths).sum();
+            // The reference programs count at least 1 whole, so that fewer than five plain tokens
+            // never match in full; for the precision that would only be a fault.
+            match side {
+                Side::Recall => weight.max(KEYWORD),
+                Side::Precision if weight == 0 => KEYWORD,
+                Side::Precision => weight,
+            }
+        };
+        let total = |order, tokens: &[u32]| match order {
+            0 => weight(tokens),
+            _ => number_of(tokens.len(), order).max(1),
+        };
         KeywordCounts {
             matches: [0; ORDERS],
-            totals: std::array::from_fn(|order| if order == 0 { 0 } else { total(order) }),
+            totals: std::array::from_fn(|order| {
+                sides.iter().map(|tokens| total(order, tokens)).sum()
+            }),
             hypothesis_length: sequences[0].len() as u64,
             reference_length: match side {
                 Side::Precision => reference_length,
@@ -78,17 +100,6 @@ impl KeywordCounts {
             Side::Recall => found[1..].iter().map(|&count| u64::from(count.min(found[0]))).sum(),
         };
         self.matches[order] += weight * matched;
-    }
-
-    /// Adds the weight of all tokens of one side to the first order.
-    pub(crate) fn add_weight(&mut self, side: Side, fifths: u64) {
-        // The reference program counts at least 1 whole, so that fewer than five plain tokens never
-        // match in full; for the precision that would only be a fault.
-        self.totals[0] += match side {
-            Side::Recall => fifths.max(KEYWORD),
-            Side::Precision if fifths == 0 => KEYWORD,
-            Side::Precision => fifths,
-        };
     }
 
     /// The score, from 0 to 1, with 0.1 matches instead of none.

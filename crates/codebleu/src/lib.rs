@@ -80,6 +80,7 @@ pub mod bleu;
 mod corpus;
 pub mod dataflow;
 mod error;
+mod fix;
 pub mod keywords;
 mod ngrams;
 mod score;
@@ -90,6 +91,7 @@ pub mod text;
 
 pub use corpus::{CorpusScore, Pair};
 pub use error::CodebleuError;
+pub use fix::{Fix, Fixes};
 pub use ngrams::ORDERS;
 pub use score::{
     Counts, DataflowCounts, PairScore, Scorer, Scores, SyntaxCounts, UNIFORM, Variant, Weights,

@@ -15,7 +15,8 @@ use crate::CodebleuError;
 use crate::ast::Ast;
 use crate::bleu::{Bleu, BleuCounts};
 use crate::dataflow::{Dataflow, Reading, edge_overlap, matching_items};
-use crate::keywords::{KEYWORD, KeywordCounts, OTHER, Side};
+use crate::fix::{Fix, Fixes};
+use crate::keywords::{KeywordCounts, Side};
 use crate::ngrams::for_each_ngram;
 use crate::strip;
 use crate::syntax::{self, Subtrees};
@@ -35,11 +36,14 @@ pub enum Variant {
     K4black,
     /// As CodeXGLUE's `calc_code_bleu.py` computes it, on the same grammars.
     Codexglue,
+    /// What `k4black` measures without its faults: with every [`Fix`].
+    Fixed,
 }
 
 impl Variant {
     /// Every variant.
-    pub const ALL: [Variant; 3] = [Variant::Paper, Variant::K4black, Variant::Codexglue];
+    pub const ALL: [Variant; 4] =
+        [Variant::Paper, Variant::K4black, Variant::Codexglue, Variant::Fixed];
 
     /// Its name in options and records.
     pub fn name(self) -> &'static str {
@@ -47,6 +51,7 @@ impl Variant {
             Variant::Paper => "paper",
             Variant::K4black => "k4black",
             Variant::Codexglue => "codexglue",
+            Variant::Fixed => "fixed",
         }
     }
 
@@ -54,10 +59,32 @@ impl Variant {
     pub fn knows(self, language: Language) -> bool {
         use Language::{C, Cpp, Rust, TypeScript};
         match self {
-            Variant::Paper => true,
+            Variant::Paper | Variant::Fixed => true,
             Variant::K4black => language != TypeScript,
             Variant::Codexglue => !matches!(language, C | Cpp | Rust | TypeScript),
         }
+    }
+
+    /// The faults of the reference programs that it does without by itself.
+    pub const fn fixes(self) -> Fixes {
+        match self {
+            Variant::Paper => Fixes::of(&[
+                Fix::KeywordPrecision,
+                Fix::UndefinedDataflow,
+                Fix::BestReference,
+                Fix::FirstSeenOrder,
+                Fix::NodeText,
+                Fix::PartialDataflow,
+            ]),
+            Variant::K4black | Variant::Codexglue => Fixes::NONE,
+            Variant::Fixed => Fixes::of(&Fix::ALL),
+        }
+    }
+
+    /// Whether the fix means anything beside it: `paper` matches no subtrees and takes no comments
+    /// out of the text.
+    pub fn takes(self, fix: Fix) -> bool {
+        self != Variant::Paper || !matches!(fix, Fix::SubtreeF1 | Fix::TreeComments)
     }
 }
 
@@ -86,7 +113,8 @@ pub const UNIFORM: Weights = [0.25; 4];
 ///
 /// `paper`: nodes of the larger tree that the edit distance leaves (at least 0 for each pair), nodes
 /// of the larger tree, and the distance. `k4black`, `codexglue`: subtrees of the references that the
-/// hypothesis has, and subtrees of the references.
+/// hypothesis has, and subtrees of the references. [`Fix::SubtreeF1`]: subtrees of either side that
+/// the other has too, and subtrees of both.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyntaxCounts {
     /// What matches.
@@ -99,8 +127,24 @@ pub struct SyntaxCounts {
 }
 
 impl SyntaxCounts {
-    fn relative_distance(&self) -> f64 {
-        self.distance.unwrap_or(0) as f64 / self.total.max(1) as f64
+    /// How well a reference fits, to choose the best of several.
+    fn fit(&self) -> f64 {
+        let total = self.total.max(1) as f64;
+        match self.distance {
+            Some(distance) => -(distance as f64) / total,
+            None => self.matched as f64 / total,
+        }
+    }
+}
+
+impl AddAssign for SyntaxCounts {
+    fn add_assign(&mut self, other: SyntaxCounts) {
+        self.matched += other.matched;
+        self.total += other.total;
+        self.distance = match (self.distance, other.distance) {
+            (Some(left), Some(right)) => Some(left + right),
+            (left, right) => left.or(right),
+        };
     }
 }
 
@@ -118,8 +162,15 @@ pub struct DataflowCounts {
 
 impl DataflowCounts {
     /// Below 0 where there is nothing to match.
-    fn share(&self) -> f64 {
+    fn fit(&self) -> f64 {
         if self.total == 0 { -1.0 } else { self.matched as f64 / self.total as f64 }
+    }
+}
+
+impl AddAssign for DataflowCounts {
+    fn add_assign(&mut self, other: DataflowCounts) {
+        self.matched += other.matched;
+        self.total += other.total;
     }
 }
 
@@ -129,6 +180,9 @@ impl DataflowCounts {
 pub struct Counts {
     /// The variant that they were taken under.
     pub variant: Variant,
+    /// The fixes on top of the variant's own.
+    #[serde(default, skip_serializing_if = "Fixes::is_empty")]
+    pub fixes: Fixes,
     /// How many pairs.
     pub pairs: u64,
     /// For the n-gram match.
@@ -146,6 +200,7 @@ impl Counts {
     pub fn new(variant: Variant) -> Counts {
         Counts {
             variant,
+            fixes: Fixes::NONE,
             pairs: 0,
             ngrams: BleuCounts::default(),
             keywords: KeywordCounts::default(),
@@ -157,10 +212,13 @@ impl Counts {
     /// Adds the counts of other pairs.
     ///
     /// # Errors
-    /// [`CodebleuError::Mixed`] where they were taken under another variant.
+    /// [`CodebleuError::Mixed`] where they were taken under another variant or other fixes.
     pub fn merge(&mut self, other: &Counts) -> Result<(), CodebleuError> {
-        if self.variant != other.variant {
-            return Err(CodebleuError::Mixed { left: self.variant, right: other.variant });
+        if (self.variant, self.fixes) != (other.variant, other.fixes) {
+            return Err(CodebleuError::Mixed {
+                left: (self.variant, self.fixes),
+                right: (other.variant, other.fixes),
+            });
         }
         *self += *other;
         Ok(())
@@ -176,16 +234,17 @@ impl Counts {
             total => share(self.syntax.matched, total),
         };
         let raw = self.syntax.distance.filter(|_| self.syntax.total > 0);
-        let dataflow = match (self.dataflow.total, self.variant) {
-            (0, Variant::Paper) => None,
-            (0, _) => Some(0.0),
-            (total, _) => Some(share(self.dataflow.matched, total)),
+        let reweights = (self.variant.fixes() | self.fixes).has(Fix::UndefinedDataflow);
+        let dataflow = match self.dataflow.total {
+            0 if reweights => None,
+            0 => Some(0.0),
+            total => Some(share(self.dataflow.matched, total)),
         };
         let [alpha, beta, gamma, theta] = weights;
         let three = alpha * ngram + beta * keyword + gamma * syntax;
         let codebleu = match dataflow {
             // The program writes `dataflow or 1`: no match counts as a full one.
-            Some(0.0) if self.variant == Variant::K4black => three + theta,
+            Some(0.0) if self.variant == Variant::K4black && !reweights => three + theta,
             Some(dataflow) => three + theta * dataflow,
             None => match alpha + beta + gamma {
                 0.0 => 0.0,
@@ -209,14 +268,8 @@ impl AddAssign for Counts {
         self.pairs += other.pairs;
         self.ngrams += other.ngrams;
         self.keywords += other.keywords;
-        self.syntax.matched += other.syntax.matched;
-        self.syntax.total += other.syntax.total;
-        self.syntax.distance = match (self.syntax.distance, other.syntax.distance) {
-            (Some(left), Some(right)) => Some(left + right),
-            (left, right) => left.or(right),
-        };
-        self.dataflow.matched += other.dataflow.matched;
-        self.dataflow.total += other.dataflow.total;
+        self.syntax += other.syntax;
+        self.dataflow += other.dataflow;
     }
 }
 
@@ -225,14 +278,14 @@ impl AddAssign for Counts {
 pub struct Scores {
     /// The weighted sum of the four parts.
     pub codebleu: f64,
-    /// BLEU over the words between whitespace, from 0 to 1.
+    /// BLEU over the words between whitespace ([`Fix::CodeTokens`]: the tokens), from 0 to 1.
     pub ngram_match_score: f64,
     /// BLEU in which keywords weigh five times as much, from 0 to 1.
     pub weighted_ngram_match_score: f64,
     /// Likeness of the syntax trees, from 0 to 1.
     pub syntax_match_score: f64,
-    /// Likeness of the dataflow, from 0 to 1; none where neither text has any, and `codebleu` is
-    /// then the weighted mean of the other three.
+    /// Likeness of the dataflow, from 0 to 1; none where there is nothing to compare, and `codebleu`
+    /// is then the weighted mean of the other three ([`Fix::UndefinedDataflow`]).
     pub dataflow_match_score: Option<f64>,
     /// `paper`: the syntax match before it is kept from falling below 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -256,6 +309,8 @@ pub struct PairScore {
 pub struct Scorer {
     language: Language,
     variant: Variant,
+    /// On top of the variant's own.
+    fixes: Fixes,
     weights: Weights,
     keywords: HashSet<&'static str, FxBuildHasher>,
 }
@@ -278,7 +333,19 @@ impl Scorer {
         };
         let keywords = language.keywords().iter().copied().filter(|word| !newer.contains(word));
         let keywords = keywords.collect();
-        Ok(Scorer { language, variant, weights: UNIFORM, keywords })
+        Ok(Scorer { language, variant, fixes: Fixes::NONE, weights: UNIFORM, keywords })
+    }
+
+    /// Mends more than the variant does by itself.
+    ///
+    /// # Errors
+    /// [`CodebleuError::Fix`] where a fix has no meaning in the variant.
+    pub fn with_fixes(mut self, fixes: Fixes) -> Result<Scorer, CodebleuError> {
+        if let Some(fix) = fixes.iter().find(|&fix| !self.variant.takes(fix)) {
+            return Err(CodebleuError::Fix { fix, variant: self.variant });
+        }
+        self.fixes = fixes.without(self.variant.fixes());
+        Ok(self)
     }
 
     /// Sets the weights of n-gram, weighted n-gram, syntax and dataflow match.
@@ -302,6 +369,20 @@ impl Scorer {
     /// The variant.
     pub fn variant(&self) -> Variant {
         self.variant
+    }
+
+    /// The fixes on top of the variant's own.
+    pub fn fixes(&self) -> Fixes {
+        self.fixes
+    }
+
+    fn has(&self, fix: Fix) -> bool {
+        (self.variant.fixes() | self.fixes).has(fix)
+    }
+
+    /// Counts of no pairs.
+    pub(crate) fn no_counts(&self) -> Counts {
+        Counts { fixes: self.fixes, ..Counts::new(self.variant) }
     }
 
     /// The weights.
@@ -339,95 +420,100 @@ impl Scorer {
         }
         let references: Vec<&str> = references.iter().map(|text| python_strip(text)).collect();
         let hypothesis = python_strip(hypothesis);
-        let (ngrams, keywords) = self.count_ngrams(&references, hypothesis);
+        let own = recurring.read(self, hypothesis)?;
+        let others: Vec<Arc<Read>> =
+            references.iter().map(|text| recurring.read(self, text)).collect::<Result<_, _>>()?;
+        let (ngrams, keywords) = if self.has(Fix::CodeTokens) {
+            let texts = std::iter::once(&own).chain(&others);
+            self.count_ngrams(texts.map(|read| read.words()))
+        } else {
+            let texts = std::iter::once(&hypothesis).chain(&references);
+            self.count_ngrams(texts.map(|text| python_split(text)))
+        };
         let (syntax, dataflow) = match self.variant {
-            Variant::Paper => self.count_distances(&references, hypothesis, recurring)?,
-            Variant::K4black | Variant::Codexglue => {
-                self.count_matches(&references, hypothesis, recurring)?
+            Variant::Paper => self.count_distances(&others, &own)?,
+            Variant::K4black | Variant::Codexglue | Variant::Fixed => {
+                self.count_matches(&others, hypothesis, own)?
             }
         };
-        Ok(Counts { variant: self.variant, pairs: 1, ngrams, keywords, syntax, dataflow })
+        Ok(Counts { pairs: 1, ngrams, keywords, syntax, dataflow, ..self.no_counts() })
     }
 
-    fn count_ngrams(&self, references: &[&str], hypothesis: &str) -> (BleuCounts, KeywordCounts) {
-        let side = match self.variant {
-            Variant::Paper => Side::Precision,
-            Variant::K4black | Variant::Codexglue => Side::Recall,
-        };
+    /// `texts` are the words of the hypothesis and then of each reference.
+    fn count_ngrams<'t>(
+        &self,
+        texts: impl Iterator<Item = impl Iterator<Item = &'t str>>,
+    ) -> (BleuCounts, KeywordCounts) {
         let mut interner = Interner::default();
-        let sequences: Vec<Vec<u32>> = std::iter::once(&hypothesis)
-            .chain(references)
-            .map(|text| python_split(text).map(|word| interner.id(word)).collect())
-            .collect();
+        let sequences: Vec<Vec<u32>> =
+            texts.map(|words| words.map(|word| interner.id(word)).collect()).collect();
         let sequences: Vec<&[u32]> = sequences.iter().map(Vec::as_slice).collect();
         let words = interner.words();
         let is_keyword: Vec<bool> = words.iter().map(|word| self.keywords.contains(word)).collect();
         let mut ngrams = BleuCounts::lengths(&sequences);
-        let mut keywords = KeywordCounts::lengths(side, &sequences, ngrams.reference_length);
+        let side = match self.has(Fix::KeywordPrecision) {
+            true => Side::Precision,
+            false => Side::Recall,
+        };
+        if side == Side::Recall && sequences.len() > 2 && self.has(Fix::BestReference) {
+            for_each_ngram(&sequences, words.len(), |order, _, found| {
+                ngrams.add_ngram(order, found);
+            });
+            let beside = |reference: &&[u32]| {
+                let pair = [sequences[0], *reference];
+                let mut keywords = KeywordCounts::new(side, &pair, &is_keyword, 0);
+                for_each_ngram(&pair, words.len(), |order, first, found| {
+                    keywords.add_ngram(side, order, is_keyword[first as usize], found);
+                });
+                keywords
+            };
+            let keywords = best(sequences[1..].iter().map(beside), KeywordCounts::score);
+            return (ngrams, keywords.unwrap_or_default());
+        }
+        let length = ngrams.reference_length;
+        let mut keywords = KeywordCounts::new(side, &sequences, &is_keyword, length);
         for_each_ngram(&sequences, words.len(), |order, first, found| {
             ngrams.add_ngram(order, found);
             keywords.add_ngram(side, order, is_keyword[first as usize], found);
         });
-        let weight = |tokens: &&[u32]| -> u64 {
-            let fifths = |&token: &u32| if is_keyword[token as usize] { KEYWORD } else { OTHER };
-            tokens.iter().map(fifths).sum()
-        };
-        match side {
-            Side::Precision => keywords.add_weight(side, weight(&sequences[0])),
-            Side::Recall => {
-                for reference in &sequences[1..] {
-                    keywords.add_weight(side, weight(reference));
-                }
-            }
-        }
         (ngrams, keywords)
     }
 
     /// `paper`: the edit distance and the Jaccard index beside the reference where they are best.
     fn count_distances(
         &self,
-        references: &[&str],
-        hypothesis: &str,
-        recurring: &Recurring<'_>,
+        references: &[Arc<Read>],
+        own: &Read,
     ) -> Result<(SyntaxCounts, DataflowCounts), CodebleuError> {
-        let own = recurring.read(self, hypothesis)?;
-        let mut best: Option<(SyntaxCounts, DataflowCounts)> = None;
+        let mut syntax = Vec::with_capacity(references.len());
         for reference in references {
-            let reference = recurring.read(self, reference)?;
             let distance = u64::from(ted::distance(&reference.tree, &own.tree)?);
             let total = reference.tree.len().max(own.tree.len()) as u64;
             let matched = total.saturating_sub(distance);
-            let syntax = SyntaxCounts { matched, total, distance: Some(distance) };
-            let (matched, total) = edge_overlap(&reference.dataflow, &own.dataflow);
-            let dataflow = DataflowCounts { matched, total };
-            best = Some(match best {
-                None => (syntax, dataflow),
-                Some((old_syntax, old_dataflow)) => (
-                    if syntax.relative_distance() < old_syntax.relative_distance() {
-                        syntax
-                    } else {
-                        old_syntax
-                    },
-                    if dataflow.share() > old_dataflow.share() { dataflow } else { old_dataflow },
-                ),
-            });
+            syntax.push(SyntaxCounts { matched, total, distance: Some(distance) });
         }
-        Ok(best.unwrap_or_default())
+        let dataflow = references.iter().map(|reference| {
+            let (matched, total) = edge_overlap(&reference.dataflow, &own.dataflow);
+            DataflowCounts { matched, total }
+        });
+        Ok((
+            best(syntax.into_iter(), SyntaxCounts::fit).unwrap_or_default(),
+            best(dataflow, DataflowCounts::fit).unwrap_or_default(),
+        ))
     }
 
-    /// The reference programs: equal subtrees and equal items, summed over the references.
+    /// The reference programs: equal subtrees and equal items.
     fn count_matches(
         &self,
-        references: &[&str],
+        references: &[Arc<Read>],
         hypothesis: &str,
-        recurring: &Recurring<'_>,
+        mut own: Arc<Read>,
     ) -> Result<(SyntaxCounts, DataflowCounts), CodebleuError> {
-        let mut syntax = SyntaxCounts::default();
-        let mut dataflow = DataflowCounts::default();
         let mut subtrees = Subtrees::default();
-        let mut own = recurring.read(self, hypothesis)?;
         let mut own_subtrees = subtrees.of(&own.ast, own.sexp.as_deref());
         let mut text = Cow::Borrowed(hypothesis);
+        let mut syntax = Vec::with_capacity(references.len());
+        let mut dataflow = Vec::with_capacity(references.len());
         for (index, reference) in references.iter().enumerate() {
             if index > 0 {
                 // The programs strip the hypothesis anew for each reference, what is left of it
@@ -439,47 +525,89 @@ impl Scorer {
                 }
                 text = before.into();
             }
-            let reference = recurring.read(self, reference)?;
             let found = subtrees.of(&reference.ast, reference.sexp.as_deref());
-            let (matched, total) = syntax::matching_subtrees(&found, &own_subtrees);
-            syntax.matched += matched;
-            syntax.total += total;
+            let (matched, total) = match self.has(Fix::SubtreeF1) {
+                true => syntax::common_subtrees(&found, &own_subtrees),
+                false => syntax::matching_subtrees(&found, &own_subtrees),
+            };
+            syntax.push(SyntaxCounts { matched, total, distance: None });
             let (matched, total) = matching_items(&reference.dataflow, &own.dataflow);
-            dataflow.matched += matched;
-            dataflow.total += total;
+            dataflow.push(DataflowCounts { matched, total });
         }
-        Ok((syntax, dataflow))
+        let (syntax, dataflow) = (syntax.into_iter(), dataflow.into_iter());
+        if self.has(Fix::BestReference) {
+            let syntax = best(syntax, SyntaxCounts::fit).unwrap_or_default();
+            return Ok((syntax, best(dataflow, DataflowCounts::fit).unwrap_or_default()));
+        }
+        Ok((sum(syntax), sum(dataflow)))
     }
 
     fn strip<'t>(&self, text: &'t str) -> Cow<'t, str> {
         match self.variant {
-            Variant::Paper => Cow::Borrowed(text),
+            _ if self.has(Fix::TreeComments) => Cow::Borrowed(text),
+            Variant::Paper | Variant::Fixed => Cow::Borrowed(text),
             Variant::K4black => strip::reference(self.language, text),
             // It asks for Java's comments whatever the language.
             Variant::Codexglue => strip::c_like(text),
         }
     }
 
+    /// How the dataflow is read.
+    fn reading(&self) -> Reading {
+        Reading {
+            node_text: self.has(Fix::NodeText),
+            skips_comments: self.variant == Variant::Paper || self.has(Fix::TreeComments),
+            lenient: self.has(Fix::PartialDataflow),
+            first_seen: self.has(Fix::FirstSeenOrder),
+            all_assignments: self.has(Fix::MissedAssignments),
+        }
+    }
+
     /// Parses a text and takes from it what the variant compares.
     fn read(&self, text: &str) -> Result<Read, CodebleuError> {
+        const PHP_TAG: &str = "<?php ";
         let text = self.strip(text);
+        let without_tag =
+            self.language == Language::Php && self.has(Fix::PhpTag) && !text.contains("<?");
+        let (text, offset) = match without_tag {
+            true => (Cow::Owned(format!("{PHP_TAG}{text}")), PHP_TAG.len() as u32),
+            false => (text, 0),
+        };
         let parsed = code_syntax::parse(self.language, &text)?;
-        let ast = Ast::new(self.language, &parsed)?;
-        Ok(match self.variant {
-            Variant::Paper => Read {
-                tree: syntax::named_tree(&ast)?,
-                sexp: None,
-                dataflow: Dataflow::read(&ast, &text, Reading::Plain)?,
-                ast,
-            },
-            Variant::K4black | Variant::Codexglue => Read {
-                tree: Tree::default(),
-                sexp: syntax::needs_sexp(&ast).then(|| parsed.root_node().to_sexp()),
-                dataflow: Dataflow::read(&ast, &text, Reading::Reference)?,
-                ast,
-            },
-        })
+        let ast = if self.has(Fix::TreeComments) {
+            Ast::without_comments(self.language, &parsed)?
+        } else {
+            Ast::new(self.language, &parsed)?
+        };
+        let words = self.has(Fix::CodeTokens).then(|| {
+            let mut ranges = ast.words(&text);
+            ranges.retain(|&(start, _)| start >= offset);
+            Words { ranges, text: text.to_string() }
+        });
+        let dataflow = Dataflow::read(&ast, &text, self.reading())?;
+        let (tree, sexp) = match self.variant {
+            Variant::Paper => (syntax::named_tree(&ast)?, None),
+            // It says what only the programs want to know, and would not fit the tree.
+            _ if self.has(Fix::TreeComments) => (Tree::default(), None),
+            _ => {
+                let sexp = syntax::needs_sexp(&ast).then(|| parsed.root_node().to_sexp());
+                (Tree::default(), sexp)
+            }
+        };
+        Ok(Read { ast, tree, sexp, dataflow, words })
     }
+}
+
+/// The first of those with the greatest value.
+fn best<T>(items: impl Iterator<Item = T>, value: impl Fn(&T) -> f64) -> Option<T> {
+    items.reduce(|best, next| if value(&next) > value(&best) { next } else { best })
+}
+
+fn sum<T: AddAssign + Default>(items: impl Iterator<Item = T>) -> T {
+    items.fold(T::default(), |mut sum, item| {
+        sum += item;
+        sum
+    })
 }
 
 /// What the trees of a text are compared by.
@@ -491,6 +619,25 @@ struct Read {
     /// For the subtrees of code with errors.
     sexp: Option<String>,
     dataflow: Dataflow,
+    /// For n-grams of tokens.
+    words: Option<Words>,
+}
+
+/// The tokens of a text.
+#[derive(Debug)]
+struct Words {
+    /// As it was parsed.
+    text: String,
+    ranges: Vec<(u32, u32)>,
+}
+
+impl Read {
+    fn words(&self) -> impl Iterator<Item = &str> {
+        let words = self.words.iter();
+        words.flat_map(|words| {
+            words.ranges.iter().map(|&(start, end)| &words.text[start as usize..end as usize])
+        })
+    }
 }
 
 /// Texts that occur more than once among many pairs, each read when first asked for.

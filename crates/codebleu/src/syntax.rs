@@ -4,7 +4,7 @@ use rustc_hash::{FxHashMap, FxHasher};
 use std::hash::Hasher;
 
 use crate::CodebleuError;
-use crate::ast::Ast;
+use crate::ast::{Ast, Node};
 use crate::ted::Tree;
 
 /// The named nodes except comments, labelled by their kind.
@@ -52,7 +52,8 @@ pub(crate) struct Subtrees {
 
 /// Marks what a key is of, above all kinds of nodes.
 const UNNAMED: u32 = 1 << 16;
-const WORD: u32 = 1 << 17;
+const MISSING: u32 = 1 << 17;
+const WORD: u32 = 1 << 18;
 /// In place of a field: what follows is no subtree but a word.
 const HIDDEN: u32 = u32::MAX;
 
@@ -115,10 +116,10 @@ impl Subtrees {
             }
             key.clear();
             let label = u32::from(ast.kind(node).label);
-            key.push(printed.head(node).unwrap_or(if is_printed {
-                label
-            } else {
-                UNNAMED | label
+            key.push(printed.head(node).unwrap_or(match ast.nodes[node as usize] {
+                Node { missing: true, .. } => MISSING | label,
+                Node { named: true, .. } => label,
+                _ => UNNAMED | label,
             }));
             // Unnamed nodes do not show, but what is below them does, in their field if need be.
             pending.clear();
@@ -265,6 +266,24 @@ fn special_leaf(group: &str) -> Option<(usize, Option<&str>)> {
         _ => rest.find(')')? + 1,
     };
     Some((before + length, None))
+}
+
+/// Subtrees of either side that the other has too, each matched once, and subtrees of both sides:
+/// their quotient is the F1 of recall and precision, or Dice's coefficient of the two multisets.
+pub(crate) fn common_subtrees(reference: &[u32], hypothesis: &[u32]) -> (u64, u64) {
+    let most = hypothesis.iter().copied().max().map_or(0, |number| number as usize + 1);
+    let mut left = vec![0_u32; most];
+    for &number in hypothesis {
+        left[number as usize] += 1;
+    }
+    let mut common = 0;
+    for &number in reference {
+        if let Some(count) = left.get_mut(number as usize).filter(|count| **count > 0) {
+            *count -= 1;
+            common += 1;
+        }
+    }
+    (2 * common, (reference.len() + hypothesis.len()) as u64)
 }
 
 /// Subtrees of the reference that the hypothesis has too, and subtrees of the reference. A subtree

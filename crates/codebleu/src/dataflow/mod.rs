@@ -59,24 +59,33 @@ impl fmt::Display for Relation {
     }
 }
 
-/// How a text is read.
+/// How a text is read: the reference programs do nothing of this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reading {
-    /// Tokens are the text of their nodes, comments are passed over, code that a rule does not fit
-    /// is walked without it, and merged sources are in the order of first appearance.
-    Plain,
-    /// As the reference programs do it: tokens are cut by characters where the parser counts bytes,
-    /// comments count unless their kind is `comment`, a rule that does not fit leaves nothing of
-    /// the whole text, and merged sources are in the order of a CPython set.
-    Reference,
+pub(crate) struct Reading {
+    /// Tokens are the text of their nodes, not cut by characters where the parser counts bytes.
+    pub(crate) node_text: bool,
+    /// Comments are passed over, not only those whose kind is `comment`.
+    pub(crate) skips_comments: bool,
+    /// Code that a rule does not fit is walked without it, and does not leave the whole text
+    /// without dataflow.
+    pub(crate) lenient: bool,
+    /// Merged sources are in the order of first appearance, not in that of a CPython set.
+    pub(crate) first_seen: bool,
+    /// Assignments count that the programs overlook.
+    pub(crate) all_assignments: bool,
 }
 
 impl Reading {
+    pub(crate) const PLAIN: Reading = Reading {
+        node_text: true,
+        skips_comments: true,
+        lenient: true,
+        first_seen: true,
+        all_assignments: false,
+    };
+
     pub(crate) fn skips(self, kind: &Kind) -> bool {
-        match self {
-            Reading::Plain => kind.is_comment,
-            Reading::Reference => kind.is_plain_comment,
-        }
+        if self.skips_comments { kind.is_comment } else { kind.is_plain_comment }
     }
 }
 
@@ -116,7 +125,7 @@ impl Dataflow {
     /// [`CodebleuError::Syntax`], [`CodebleuError::TooMuchDataflow`].
     pub fn of(language: Language, text: &str) -> Result<Dataflow, CodebleuError> {
         let tree = code_syntax::parse(language, text)?;
-        Dataflow::read(&Ast::new(language, &tree)?, text, Reading::Plain)
+        Dataflow::read(&Ast::new(language, &tree)?, text, Reading::PLAIN)
     }
 
     pub(crate) fn read(ast: &Ast, text: &str, reading: Reading) -> Result<Dataflow, CodebleuError> {
@@ -125,9 +134,9 @@ impl Dataflow {
         let mut interner = Interner::default();
         let tokens = Tokens::of(ast, &texts, places, &mut interner);
         let words = interner.words();
-        let order = match reading {
-            Reading::Plain => SetOrder::FirstSeen,
-            Reading::Reference => SetOrder::reference(words.len()),
+        let order = match reading.first_seen {
+            true => SetOrder::FirstSeen,
+            false => SetOrder::reference(words.len()),
         };
         let mut walk = Walk::new(ast, &tokens, words, reading, &order);
         match walk.run().and_then(|()| walk.merged()) {

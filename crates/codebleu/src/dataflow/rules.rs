@@ -78,6 +78,8 @@ pub(crate) struct Rules {
     pub(crate) declaration: Declaration,
     define: &'static [&'static str],
     assign: &'static [&'static str],
+    /// Assignments that the reference programs overlook.
+    overlooked: &'static [&'static str],
     increment: &'static [&'static str],
     branch: &'static [&'static str],
     branch_parts: &'static [&'static str],
@@ -95,6 +97,7 @@ const BRACES: Rules = Rules {
     declaration: Declaration::NameValue,
     define: &["variable_declarator"],
     assign: &["assignment_expression"],
+    overlooked: &[],
     increment: &["update_expression"],
     branch: &["if_statement", "else"],
     branch_parts: &["if_statement", "else"],
@@ -128,6 +131,7 @@ static JAVA: Rules = Rules {
 static GO: Rules = Rules {
     define: &["var_spec"],
     assign: &["assignment_statement"],
+    overlooked: &["short_var_declaration"],
     increment: &["inc_statement"],
     initialiser: &["for_clause"],
     while_: &[],
@@ -137,6 +141,7 @@ static GO: Rules = Rules {
 
 static JAVASCRIPT: Rules = Rules {
     assign: &["assignment_pattern", "augmented_assignment_expression"],
+    overlooked: &["assignment_expression"],
     initialiser: &["variable_declaration"],
     keeps_state_before_branch: true,
     ..BRACES
@@ -204,12 +209,14 @@ pub(crate) fn of(language: Language) -> &'static Rules {
     }
 }
 
-/// The role of a kind of node, by its name: the first list that has it.
-pub(crate) fn role(language: Language, kind: &str) -> Role {
+/// The role of a kind of node, by its name: the first list that has it. With `all`, assignments that
+/// the reference programs overlook have theirs.
+pub(crate) fn role(language: Language, kind: &str, all: bool) -> Role {
     let rules = of(language);
     let lists = [
         (rules.define, Role::Define),
         (rules.assign, Role::Assign),
+        (if all { rules.overlooked } else { &[] }, Role::Assign),
         (rules.increment, Role::Increment),
         (rules.branch, Role::Branch),
         (rules.loops, Role::For),

@@ -108,7 +108,7 @@ impl Places {
             }
             let kind = ast.grammar.kind(node.kind);
             if reading.skips(kind) {
-                if reading == Reading::Plain {
+                if reading.skips_comments {
                     inside_until = node.after;
                 }
             } else if kind.is_whole || node.after == index as u32 + 1 {
@@ -124,9 +124,9 @@ impl Places {
     /// The text of each token.
     pub(crate) fn texts<'t>(&self, text: &'t str, reading: Reading) -> Vec<Cow<'t, str>> {
         let plain = |&(start, end): &(u32, u32)| &text[start as usize..end as usize];
-        match reading {
-            Reading::Plain => self.ranges.iter().map(|range| plain(range).into()).collect(),
-            Reading::Reference if text.is_ascii() => self
+        match reading.node_text {
+            true => self.ranges.iter().map(|range| plain(range).into()).collect(),
+            false if text.is_ascii() => self
                 .ranges
                 .iter()
                 .map(|range| match plain(range) {
@@ -134,7 +134,7 @@ impl Places {
                     token => token.into(),
                 })
                 .collect(),
-            Reading::Reference => {
+            false => {
                 let lines = Lines::new(text);
                 self.ranges.iter().map(|&(start, end)| lines.slice(start, end).into()).collect()
             }

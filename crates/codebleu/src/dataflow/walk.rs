@@ -202,20 +202,19 @@ impl<'a> Walk<'a> {
     /// The value of a rule whose shape may not be there. The reference program then fails as a
     /// whole; a plain reading takes the node for one without a rule.
     fn need<T>(&mut self, value: Option<T>, node: u32) -> Result<Option<T>, Stop> {
-        match (value, self.reading) {
-            (None, Reading::Reference) => Err(Stop::Failed),
-            (None, Reading::Plain) => {
-                self.children_in_order(node);
-                Ok(None)
+        if value.is_none() {
+            if !self.reading.lenient {
+                return Err(Stop::Failed);
             }
-            (value, _) => Ok(value),
+            self.children_in_order(node);
         }
+        Ok(value)
     }
 
     fn variables(&self, node: u32) -> Result<Vec<u32>, Stop> {
-        match (self.tokens.variables(self.ast, node), self.reading) {
-            (None, Reading::Reference) => Err(Stop::Failed),
-            (tokens, _) => Ok(tokens.unwrap_or_default()),
+        match self.tokens.variables(self.ast, node) {
+            None if !self.reading.lenient => Err(Stop::Failed),
+            tokens => Ok(tokens.unwrap_or_default()),
         }
     }
 
@@ -234,7 +233,7 @@ impl<'a> Walk<'a> {
     fn visit(&mut self, node: u32) -> Result<(), Stop> {
         let kind = self.ast.kind(node);
         if self.reading.skips(kind) {
-            if self.reading == Reading::Reference {
+            if !self.reading.skips_comments {
                 self.children_in_order(node);
             }
             return Ok(());
@@ -243,7 +242,8 @@ impl<'a> Walk<'a> {
             return self.token(node);
         }
         let (ast, fields) = (self.ast, self.ast.grammar.fields);
-        match kind.role {
+        let role = if self.reading.all_assignments { kind.full_role } else { kind.role };
+        match role {
             Role::Other => self.children_in_order(node),
             Role::Define => {
                 let mut children = ast.children(node);
@@ -278,16 +278,16 @@ impl<'a> Walk<'a> {
                 self.product(left, right, Relation::ComputedFrom)?;
             }
             Role::Branch => self.branch(node),
-            Role::For | Role::ForEach | Role::While => self.enter_loop(node, kind.role)?,
+            Role::For | Role::ForEach | Role::While => self.enter_loop(node, role)?,
         }
         Ok(())
     }
 
     fn token(&mut self, node: u32) -> Result<(), Stop> {
         let Some(token) = self.tokens.at(self.ast, node) else {
-            return match self.reading {
-                Reading::Reference => Err(Stop::Failed),
-                Reading::Plain => Ok(()),
+            return match self.reading.lenient {
+                false => Err(Stop::Failed),
+                true => Ok(()),
             };
         };
         if self.tokens.is_fixed(token) {
@@ -573,9 +573,9 @@ impl<'a> Walk<'a> {
     }
 
     fn no_parts(&self) -> Result<bool, Stop> {
-        match self.reading {
-            Reading::Reference => Err(Stop::Failed),
-            Reading::Plain => Ok(false),
+        match self.reading.lenient {
+            false => Err(Stop::Failed),
+            true => Ok(false),
         }
     }
 
