@@ -171,7 +171,7 @@ impl Ast {
             let index = nodes.len();
             if drop_comments
                 && index > 0
-                && (grammar.kind(node.kind_id()).is_comment || is_docstring(language, node))
+                && is_comment(grammar.kind(node.kind_id()), language, node)
             {
                 dropped.push((node.start_byte() as u32, node.end_byte() as u32));
                 while !cursor.goto_next_sibling() {
@@ -272,12 +272,14 @@ impl Ast {
     }
 }
 
-/// Whether a node is a string that stands as a statement, Python's way to say what code does.
-fn is_docstring(language: Language, node: tree_sitter::Node) -> bool {
-    language == Language::Python
-        && node.kind() == "expression_statement"
-        && node.child_count() == 1
-        && node.child(0).is_some_and(|child| child.kind() == "string")
+/// Whether a node only says what code does: a comment, or in Python a string that stands as a
+/// statement.
+fn is_comment(kind: &Kind, language: Language, node: tree_sitter::Node) -> bool {
+    kind.is_comment
+        || language == Language::Python
+            && kind.name == "expression_statement"
+            && node.child_count() == 1
+            && node.child(0).is_some_and(|child| child.kind() == "string")
 }
 
 /// The children of a node, in order.

@@ -80,6 +80,7 @@ pub mod bleu;
 mod corpus;
 pub mod dataflow;
 mod error;
+mod explain;
 mod fix;
 pub mod keywords;
 mod ngrams;
@@ -91,6 +92,7 @@ pub mod text;
 
 pub use corpus::{CorpusScore, Pair};
 pub use error::CodebleuError;
+pub use explain::{Difference, Explanation, Node, NodeEdit};
 pub use fix::{Fix, Fixes};
 pub use ngrams::ORDERS;
 pub use score::{

@@ -376,7 +376,7 @@ impl Scorer {
         self.fixes
     }
 
-    fn has(&self, fix: Fix) -> bool {
+    pub(crate) fn has(&self, fix: Fix) -> bool {
         (self.variant.fixes() | self.fixes).has(fix)
     }
 
@@ -542,6 +542,17 @@ impl Scorer {
         Ok((sum(syntax), sum(dataflow)))
     }
 
+    /// What is parsed in place of a text, and how much of it was put before the text.
+    pub(crate) fn parsed_text<'t>(&self, text: &'t str) -> (Cow<'t, str>, u32) {
+        const PHP_TAG: &str = "<?php ";
+        let text = self.strip(text);
+        if self.language == Language::Php && self.has(Fix::PhpTag) && !text.contains("<?") {
+            (Cow::Owned(format!("{PHP_TAG}{text}")), PHP_TAG.len() as u32)
+        } else {
+            (text, 0)
+        }
+    }
+
     fn strip<'t>(&self, text: &'t str) -> Cow<'t, str> {
         match self.variant {
             _ if self.has(Fix::TreeComments) => Cow::Borrowed(text),
@@ -565,14 +576,7 @@ impl Scorer {
 
     /// Parses a text and takes from it what the variant compares.
     fn read(&self, text: &str) -> Result<Read, CodebleuError> {
-        const PHP_TAG: &str = "<?php ";
-        let text = self.strip(text);
-        let without_tag =
-            self.language == Language::Php && self.has(Fix::PhpTag) && !text.contains("<?");
-        let (text, offset) = match without_tag {
-            true => (Cow::Owned(format!("{PHP_TAG}{text}")), PHP_TAG.len() as u32),
-            false => (text, 0),
-        };
+        let (text, offset) = self.parsed_text(text);
         let parsed = code_syntax::parse(self.language, &text)?;
         let ast = if self.has(Fix::TreeComments) {
             Ast::without_comments(self.language, &parsed)?
@@ -612,13 +616,13 @@ fn sum<T: AddAssign + Default>(items: impl Iterator<Item = T>) -> T {
 
 /// What the trees of a text are compared by.
 #[derive(Debug)]
-struct Read {
-    ast: Ast,
+pub(crate) struct Read {
+    pub(crate) ast: Ast,
     /// For the edit distance.
-    tree: Tree,
+    pub(crate) tree: Tree,
     /// For the subtrees of code with errors.
-    sexp: Option<String>,
-    dataflow: Dataflow,
+    pub(crate) sexp: Option<String>,
+    pub(crate) dataflow: Dataflow,
     /// For n-grams of tokens.
     words: Option<Words>,
 }
@@ -656,7 +660,7 @@ impl<'t> Recurring<'t> {
         Recurring { texts: again.map(|(text, _)| (text, OnceLock::new())).collect() }
     }
 
-    fn read(&self, scorer: &Scorer, text: &str) -> Result<Arc<Read>, CodebleuError> {
+    pub(crate) fn read(&self, scorer: &Scorer, text: &str) -> Result<Arc<Read>, CodebleuError> {
         let read = || scorer.read(text).map(Arc::new);
         match self.texts.get(text) {
             Some(cell) => cell.get_or_init(read).clone(),

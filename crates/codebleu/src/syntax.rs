@@ -11,10 +11,16 @@ use crate::ted::Tree;
 ///
 /// Unnamed nodes (operators, keywords, punctuation) are left out, and what is below a comment too.
 pub(crate) fn named_tree(ast: &Ast) -> Result<Tree, CodebleuError> {
+    let mut nodes = Vec::with_capacity(ast.nodes.len());
+    for_each_named(ast, |depth, node| nodes.push((depth, u32::from(ast.kind(node).label))));
+    Ok(Tree::from_preorder(nodes)?)
+}
+
+/// Calls `visit(depth, node)` for each node of the [`named_tree`], in preorder.
+pub(crate) fn for_each_named(ast: &Ast, mut visit: impl FnMut(usize, u32)) {
     // For each open node: one past its last descendant, and the depth of its children.
     let mut open: Vec<(u32, usize)> = Vec::new();
     let mut skip_until = 0;
-    let mut nodes = Vec::with_capacity(ast.nodes.len());
     for (index, node) in ast.nodes.iter().enumerate() {
         let index = index as u32;
         while open.last().is_some_and(|&(after, _)| after <= index) {
@@ -27,11 +33,10 @@ pub(crate) fn named_tree(ast: &Ast) -> Result<Tree, CodebleuError> {
             continue;
         }
         if node.named {
-            nodes.push((depth, u32::from(kind.label)));
+            visit(depth, index);
         }
         open.push((node.after, depth + usize::from(node.named)));
     }
-    Ok(Tree::from_preorder(nodes)?)
 }
 
 /// Numbers for subtrees such that equal S-expressions have equal numbers, shared by all trees of a
@@ -90,7 +95,8 @@ impl Subtrees {
         number
     }
 
-    /// The number of the subtree at the root and at every node with children, in no given order.
+    /// The number of the subtree at the root and at every node with children, in the order of
+    /// [`subtree_nodes`].
     ///
     /// `sexp` is the parser's own S-expression where the tree [needs it](needs_sexp).
     pub(crate) fn of(&mut self, ast: &Ast, sexp: Option<&str>) -> Vec<u32> {
@@ -147,6 +153,11 @@ impl Subtrees {
         }
         subtrees
     }
+}
+
+/// The nodes whose subtrees count: the root and every node with children, from the last to the first.
+pub(crate) fn subtree_nodes(ast: &Ast) -> impl Iterator<Item = u32> {
+    (0..ast.nodes.len() as u32).rev().filter(|&node| node == 0 || !ast.is_leaf(node))
 }
 
 /// What a tree with errors shows in print but not to a walk.

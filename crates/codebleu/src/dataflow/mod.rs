@@ -200,6 +200,24 @@ impl Dataflow {
         &self.sources[start as usize..(start + length) as usize]
     }
 
+    fn key_of(&self, item: &Item) -> Key<'_> {
+        (item.variable, item.relation, self.sources_of(item))
+    }
+
+    fn item_counts(&self) -> FxHashMap<Key<'_>, u64> {
+        let mut counts = FxHashMap::default();
+        for item in &self.items {
+            *counts.entry(self.key_of(item)).or_default() += 1;
+        }
+        counts
+    }
+
+    fn flow(&self, target: u32, relation: Relation, sources: &[u32]) -> Flow {
+        let variable = |number: u32| Variable { name: self.names[number as usize].clone(), number };
+        let sources = sources.iter().map(|&source| variable(source)).collect();
+        Flow { target: variable(target), relation, sources }
+    }
+
     /// The edges as a graph: a node a variable, under its own name, and an edge from each source to
     /// its target.
     pub fn graph(&self) -> DiGraph<&str, Relation> {
@@ -215,6 +233,61 @@ impl Dataflow {
     /// The graph in the language of Graphviz.
     pub fn to_dot(&self) -> String {
         format!("{}", petgraph::dot::Dot::new(&self.graph()))
+    }
+}
+
+/// A value and the variables that it comes from, all of one relation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Flow {
+    /// The variable that has the value.
+    pub target: Variable,
+    /// How it comes to be.
+    pub relation: Relation,
+    /// What it comes from.
+    pub sources: Vec<Variable>,
+}
+
+/// A variable, or a literal, by its name in the text and its number, by which texts are compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Variable {
+    /// Its text.
+    pub name: String,
+    /// Its place in the order of first appearance.
+    pub number: u32,
+}
+
+/// Edges of `a` that `b` has not, and edges of `b` that `a` has not.
+pub fn different_edges(a: &Dataflow, b: &Dataflow) -> (Vec<Flow>, Vec<Flow>) {
+    let (left, right) = (a.edges(), b.edges());
+    let without = |flow: &Dataflow, own: &[Edge], others: &[Edge]| {
+        let missing = own.iter().filter(|edge| others.binary_search(edge).is_err());
+        missing.map(|edge| flow.flow(edge.target, edge.relation, &[edge.source])).collect()
+    };
+    (without(a, &left, &right), without(b, &right, &left))
+}
+
+/// Items of `a` that `b` has not, and items of `b` that `a` has not, each matched once: see
+/// [`matching_items`].
+pub fn different_items(a: &Dataflow, b: &Dataflow) -> (Vec<Flow>, Vec<Flow>) {
+    let without = |own: &Dataflow, others: &Dataflow| {
+        let mut left = others.item_counts();
+        let missing = own.items.iter().filter(|item| !take(&mut left, own.key_of(item)));
+        missing.map(|item| own.flow(item.variable, item.relation, own.sources_of(item))).collect()
+    };
+    (without(a, b), without(b, a))
+}
+
+/// An item as it is compared: a variable, a relation and the list of its sources.
+type Key<'a> = (u32, Relation, &'a [u32]);
+
+/// Whether one of them was left.
+fn take<'a>(left: &mut FxHashMap<Key<'a>, u64>, key: Key<'a>) -> bool {
+    match left.get_mut(&key) {
+        Some(count) if *count > 0 => {
+            *count -= 1;
+            true
+        }
+        _ => false,
     }
 }
 
@@ -238,18 +311,7 @@ pub fn edge_overlap(a: &Dataflow, b: &Dataflow) -> (u64, u64) {
 /// Items of the reference (a variable, a relation and the list of its sources) that the hypothesis
 /// has too, each matched once, and items of the reference in all: the reference programs' measure.
 pub fn matching_items(reference: &Dataflow, hypothesis: &Dataflow) -> (u64, u64) {
-    let mut left: FxHashMap<(u32, Relation, &[u32]), u64> = FxHashMap::default();
-    for item in &hypothesis.items {
-        let key = (item.variable, item.relation, hypothesis.sources_of(item));
-        *left.entry(key).or_default() += 1;
-    }
-    let mut matched = 0;
-    for item in &reference.items {
-        let key = (item.variable, item.relation, reference.sources_of(item));
-        if let Some(count) = left.get_mut(&key).filter(|count| **count > 0) {
-            *count -= 1;
-            matched += 1;
-        }
-    }
-    (matched, reference.items.len() as u64)
+    let mut left = hypothesis.item_counts();
+    let matched = reference.items.iter().filter(|item| take(&mut left, reference.key_of(item)));
+    (matched.count() as u64, reference.items.len() as u64)
 }
