@@ -37,7 +37,7 @@ const RECORDS: &str = concat!(
 
 #[test]
 fn records_are_scored_in_order_with_the_five_names() {
-    for variant in ["paper", "k4black", "codexglue"] {
+    for variant in ["paper", "k4black", "codexglue", "fixed"] {
         let arguments = ["score", "--variant", variant, "--threads", "2", "--per-pair", "--json"];
         let output = codebleu(&arguments, RECORDS.as_bytes());
         assert!(output.status.success(), "{}", error(&output));
@@ -170,4 +170,97 @@ fn merged_shards_are_the_whole() {
     assert!(error(&codebleu(&arguments, b"")).contains("not a result of a shard"));
     assert_eq!(codebleu(&["score", "--shard", "4/3"], b"").status.code(), Some(2));
     std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_fix_mends_one_fault() {
+    let pair = br#"{"lang": "java", "reference": "int f ( ) ;", "hypothesis": "int f();"}"#;
+    let score = |arguments: &[&str]| {
+        let output = codebleu(&[&["score", "--json"], arguments].concat(), pair);
+        assert!(output.status.success(), "{}", error(&output));
+        lines(&output).remove(0)
+    };
+    let plain = score(&["--variant", "k4black"]);
+    let mended = score(&["--variant", "k4black", "--fix", "code-tokens,subtree-f1"]);
+    assert!(plain["ngram_match_score"].as_f64() < Some(0.5));
+    assert_eq!(mended["ngram_match_score"], 1.0);
+    assert_eq!(mended["counts"]["fixes"], serde_json::json!(["subtree-f1", "code-tokens"]));
+    let output = codebleu(&["score", "--variant", "paper", "--fix", "subtree-f1"], pair);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        error(&output).contains("variant `paper` has nothing that fix `subtree-f1` could mend")
+    );
+    let output = codebleu(&["score", "--fix", "all"], pair);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(error(&output).contains("known: keyword-precision, subtree-f1"));
+}
+
+#[test]
+fn explanations_name_nodes_and_dataflow_with_their_places() {
+    let pair = br#"{"id": 7, "lang": "python", "reference": "a = 1\nb = a\n",
+        "hypothesis": "a = 1\nb = 2\n"}"#;
+    let pair = String::from_utf8_lossy(pair).replace('\n', " ");
+    let explain = |variant: &str, json: &[&str]| {
+        let arguments = [&["score", "--variant", variant, "--explain"], json].concat();
+        let output = codebleu(&arguments, pair.as_bytes());
+        assert!(output.status.success(), "{}", error(&output));
+        output
+    };
+    let paper = lines(&explain("paper", &["--json"])).remove(0);
+    assert_eq!((&paper["id"], &paper["counts"]["syntax"]["distance"]), (&7.into(), &1.into()));
+    let difference = &paper["references"][0];
+    let edits = difference["edits"].as_array().unwrap();
+    let changed: Vec<&Value> = edits.iter().filter(|edit| edit["edit"] != "keep").collect();
+    let expected = serde_json::json!([{
+        "edit": "rename",
+        "from": {"kind": "identifier", "start": 10, "end": 11, "line": 2, "column": 5},
+        "to": {"kind": "integer", "start": 10, "end": 11, "line": 2, "column": 5},
+    }]);
+    assert_eq!(serde_json::json!(changed), expected);
+    assert_eq!(difference["missing_dataflow"][0]["sources"][0]["name"], "a");
+    let k4black = lines(&explain("k4black", &["--json"])).remove(0);
+    let unmatched = k4black["references"][0]["unmatched_subtrees"].as_array().unwrap();
+    let counts = &k4black["counts"]["syntax"];
+    let matched = counts["total"].as_u64().unwrap() - counts["matched"].as_u64().unwrap();
+    assert_eq!(unmatched.len() as u64, matched);
+    let text = String::from_utf8(explain("fixed", &[]).stdout).unwrap();
+    assert!(text.contains("    missing assignment 2:1 `b = a`\n"), "{text}");
+    assert!(text.contains("    missing b computedFrom a\n"), "{text}");
+}
+
+/// What `python -m codebleu` of PyPI codebleu 0.7.0 printed for these files.
+#[test]
+fn the_arguments_of_the_python_program_print_what_it_prints() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("drop-in");
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let refs = file("refs", "int f(int a){ return a; }\nint g() { return 1; }\n");
+    let hyp = file("hyp", "int f(int b){ return b; }\r\nx\n");
+    let run = |arguments: &[&str]| {
+        let output = codebleu(arguments, b"");
+        assert!(output.status.success(), "{}", error(&output));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let parts = "ngram_match: 0.04066631609934308 weighted_ngram_match: 0.05466325569645469 \
+                 syntax_match: 0.5714285714285714 dataflow_match: 1.0\n";
+    let arguments = ["--refs", &refs, "--hyp", &hyp, "--lang", "java"];
+    let expected = format!("{parts}CodeBLEU score:  0.4166895358060923\n");
+    assert_eq!(run(&arguments), expected);
+    let weighted = [&arguments[..], &["--params", "0.1,0.1,0.4,0.4"]].concat();
+    assert_eq!(run(&weighted), format!("{parts}CodeBLEU score:  0.6381043857510084\n"));
+    let nothing = file("nothing", "x\ny\n");
+    let nothing_like_it = run(&["--refs", &refs, "--hyp", &nothing, "--lang", "java"]);
+    assert!(
+        nothing_like_it.starts_with("ngram_match: 0 weighted_ngram_match: 0 syntax_match: 0.0 ")
+    );
+    let several = ["--refs", &refs, &refs, "--hyp", &hyp, "--lang", "java"];
+    assert!(run(&several).starts_with("ngram_match: 0.0406663"));
+    let short = file("short", "x\n");
+    let output = codebleu(&["--refs", &refs, "--hyp", &short, "--lang", "java"], b"");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(error(&output).contains("has 2 lines and"), "{}", error(&output));
 }

@@ -1,0 +1,175 @@
+//! What is read: records and lines of files or of standard input.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, IsTerminal};
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow, bail};
+use code_syntax::Language;
+use codebleu::Pair;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Deserialize;
+use serde_json::Value;
+
+#[derive(Deserialize)]
+pub(crate) struct Record {
+    #[serde(default)]
+    pub(crate) id: Value,
+    #[serde(alias = "language")]
+    pub(crate) lang: Option<Language>,
+    reference: Option<String>,
+    references: Option<Vec<String>>,
+    hypothesis: String,
+    /// Where it stands, for errors.
+    #[serde(skip)]
+    pub(crate) place: String,
+}
+
+impl Record {
+    pub(crate) fn pair(&self) -> Pair<'_> {
+        let one = self.reference.iter().map(String::as_str);
+        let several = self.references.iter().flatten().map(String::as_str);
+        Pair { references: one.chain(several).collect(), hypothesis: &self.hypothesis }
+    }
+}
+
+/// Reads the record of one line; `place` is where that stands.
+pub(crate) fn read_record(line: &[u8], place: String) -> Result<Record> {
+    let read = || {
+        let record: Record = serde_json::from_str(utf8(line)?)?;
+        match (&record.reference, &record.references) {
+            (None, None) => bail!("no `reference` and no `references` in the record"),
+            (Some(_), Some(_)) => bail!("both `reference` and `references` in the record"),
+            _ => Ok(record),
+        }
+    };
+    match read() {
+        Ok(record) => Ok(Record { place, ..record }),
+        Err(error) => Err(error.context(place)),
+    }
+}
+
+pub(crate) fn utf8(line: &[u8]) -> Result<&str> {
+    std::str::from_utf8(line)
+        .map_err(|error| anyhow!("not UTF-8 (byte {} of the line)", error.valid_up_to() + 1))
+}
+
+/// Line files side by side: the first holds the hypotheses, the others references.
+pub(crate) fn score_lines(
+    mut files: Vec<Lines>,
+    chunk: usize,
+    mut sink: impl FnMut(Vec<Record>) -> Result<()>,
+) -> Result<()> {
+    let mut number = 0_u64;
+    loop {
+        let mut columns = Vec::with_capacity(files.len());
+        for file in &mut files {
+            columns.push(file.chunk_with_empty(chunk)?);
+        }
+        for (file, column) in files.iter().zip(&columns).skip(1) {
+            if column.len() != columns[0].len() {
+                bail!(
+                    "{} and {} do not have equally many lines: one ends after line {}",
+                    files[0].name,
+                    file.name,
+                    number as usize + column.len().min(columns[0].len())
+                );
+            }
+        }
+        if columns[0].is_empty() {
+            return Ok(());
+        }
+        let mut records = Vec::with_capacity(columns[0].len());
+        for row in 0..columns[0].len() {
+            number += 1;
+            let mut texts = Vec::with_capacity(columns.len());
+            for (file, column) in files.iter().zip(&columns) {
+                let (number, line) = &column[row];
+                let text = utf8(line).with_context(|| format!("{}:{number}", file.name))?;
+                texts.push(text.to_owned());
+            }
+            let references = texts.split_off(1);
+            let hypothesis = texts.pop().unwrap_or_default();
+            records.push(Record {
+                id: number.into(),
+                lang: None,
+                reference: None,
+                references: Some(references),
+                hypothesis,
+                place: format!("{}:{number}", files[0].name),
+            });
+        }
+        sink(records)?;
+    }
+}
+
+/// The lines of a file or of standard input, with their numbers.
+pub(crate) struct Lines {
+    pub(crate) name: String,
+    reader: Box<dyn BufRead>,
+    number: usize,
+    progress: ProgressBar,
+}
+
+impl Lines {
+    pub(crate) fn open(path: &Path) -> Result<Lines> {
+        let standard_input = path == Path::new("-");
+        let (name, reader, progress): (_, Box<dyn BufRead>, _) = if standard_input {
+            if io::stdin().is_terminal() {
+                eprintln!("reading from the terminal; Ctrl-D ends it");
+            }
+            ("standard input".to_owned(), Box::new(io::stdin().lock()), ProgressBar::hidden())
+        } else {
+            let name = path.display().to_string();
+            let file = File::open(path).with_context(|| format!("cannot open {name}"))?;
+            let bytes = file.metadata().map_or(0, |data| data.len());
+            // It draws itself on a terminal only.
+            let progress = ProgressBar::new(bytes).with_style(ProgressStyle::with_template(
+                "{wide_bar} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left",
+            )?);
+            (name, Box::new(BufReader::with_capacity(1 << 16, file)), progress)
+        };
+        Ok(Lines { name, reader, number: 0, progress })
+    }
+
+    pub(crate) fn next(&mut self) -> Result<Option<(usize, Vec<u8>)>> {
+        let mut line = Vec::new();
+        let read = self.reader.read_until(b'\n', &mut line);
+        let read = read.with_context(|| format!("cannot read {}", self.name))?;
+        if read == 0 {
+            return Ok(None);
+        }
+        self.number += 1;
+        self.progress.inc(read as u64);
+        if line.last() == Some(&b'\n') {
+            line.pop();
+        }
+        Ok(Some((self.number, line)))
+    }
+
+    fn chunk_with_empty(&mut self, size: usize) -> Result<Vec<(usize, Vec<u8>)>> {
+        let mut lines = Vec::new();
+        while lines.len() < size {
+            let Some(line) = self.next()? else { break };
+            lines.push(line);
+        }
+        Ok(lines)
+    }
+
+    /// Takes the progress bar away.
+    pub(crate) fn finish(&self) {
+        self.progress.finish_and_clear();
+    }
+
+    /// The next lines that hold anything.
+    pub(crate) fn chunk(&mut self, size: usize) -> Result<Vec<(usize, Vec<u8>)>> {
+        let mut lines = Vec::new();
+        while lines.len() < size {
+            let Some((number, line)) = self.next()? else { break };
+            if !line.iter().all(u8::is_ascii_whitespace) {
+                lines.push((number, line));
+            }
+        }
+        Ok(lines)
+    }
+}

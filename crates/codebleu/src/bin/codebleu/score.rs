@@ -1,0 +1,246 @@
+//! `codebleu score` and `codebleu merge`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow, bail};
+use clap::Args;
+use code_syntax::Language;
+use codebleu::{CodebleuError, Counts, Fix, Fixes, Pair, Scorer, UNIFORM, Variant, Weights};
+use rayon::prelude::*;
+use serde_json::Value;
+
+use crate::input::{Lines, Record, read_record, score_lines, utf8};
+use crate::output::{CorpusLine, Output};
+
+#[derive(Args)]
+pub(crate) struct ScoreArguments {
+    /// JSONL records {id, lang, reference | references, hypothesis}; - or nothing: standard input.
+    file: Option<PathBuf>,
+    /// Instead of FILE: references, one snippet a line; several files for several references.
+    #[arg(long, num_args = 1.., requires = "hyp", conflicts_with = "file", value_name = "FILE")]
+    refs: Vec<PathBuf>,
+    /// Instead of FILE: hypotheses, one snippet a line.
+    #[arg(long, requires_all = ["refs", "lang"], value_name = "FILE")]
+    hyp: Option<PathBuf>,
+    /// The language, where a record does not say.
+    #[arg(long)]
+    lang: Option<Language>,
+    /// paper, k4black, codexglue or fixed.
+    #[arg(long, default_value = "paper")]
+    variant: Variant,
+    /// Mend one fault of the variant (several: comma between them); the documentation lists them.
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    fix: Vec<Fix>,
+    /// Weights of n-gram, weighted n-gram, syntax and dataflow match.
+    #[arg(long, value_parser = weights, value_name = "A,B,C,D")]
+    weights: Option<Weights>,
+    /// Threads to use; all processors by default.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    /// Score only every Nth pair, from the Ith on; `merge` puts such results together.
+    #[arg(long, value_parser = shard, value_name = "I/N")]
+    shard: Option<(usize, usize)>,
+    /// A line for each pair, in the order of the input, instead of the corpus.
+    #[arg(long)]
+    per_pair: bool,
+    /// For each pair also what its score is made of: unmatched subtrees or edits, missing dataflow.
+    #[arg(long)]
+    explain: bool,
+    /// Write JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct MergeArguments {
+    /// What `score --json` wrote for the shards: one object each.
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// Weights of n-gram, weighted n-gram, syntax and dataflow match.
+    #[arg(long, value_parser = weights, value_name = "A,B,C,D")]
+    weights: Option<Weights>,
+    /// Write JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn weights(text: &str) -> Result<Weights, String> {
+    let parts: Result<Vec<f64>, _> = text.split(',').map(|part| part.trim().parse()).collect();
+    let weights: Weights = parts
+        .map_err(|error| error.to_string())?
+        .try_into()
+        .map_err(|_| "expected four numbers".to_owned())?;
+    let usable = weights.iter().all(|weight| weight.is_finite() && *weight >= 0.0);
+    if usable && weights != [0.0; 4] {
+        Ok(weights)
+    } else {
+        Err("weights must be finite, not negative and not all zero".into())
+    }
+}
+
+fn shard(text: &str) -> Result<(usize, usize), String> {
+    let parts = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
+    match parts {
+        Some((i, n)) if (1..=n).contains(&i) => Ok((i, n)),
+        _ => Err("expected I/N with I from 1 to N".into()),
+    }
+}
+
+/// A scorer for each language of this build that the variant knows.
+struct Scorers {
+    by_language: Vec<Option<Scorer>>,
+    variant: Variant,
+    default: Option<Language>,
+}
+
+impl Scorers {
+    fn new(args: &ScoreArguments) -> Result<Scorers> {
+        let weights = args.weights.unwrap_or(UNIFORM);
+        let fixes: Fixes = args.fix.iter().copied().collect();
+        let scorer = |language| {
+            Scorer::new(language, args.variant)?.with_fixes(fixes)?.with_weights(weights)
+        };
+        // What is wrong whatever the language is said before anything is read.
+        scorer(args.lang.unwrap_or(Language::Python))?;
+        Ok(Scorers {
+            by_language: Language::ALL.into_iter().map(|language| scorer(language).ok()).collect(),
+            variant: args.variant,
+            default: args.lang,
+        })
+    }
+
+    /// The fixes on top of the variant's own.
+    fn fixes(&self) -> Fixes {
+        self.by_language.iter().flatten().next().map_or(Fixes::NONE, Scorer::fixes)
+    }
+
+    fn language(&self, record: &Record) -> Result<Language> {
+        let language = record
+            .lang
+            .or(self.default)
+            .ok_or_else(|| anyhow!("no `lang` in the record, and no --lang given"))?;
+        if self.by_language[language as usize].is_none() {
+            Scorer::new(language, self.variant)?;
+        }
+        Ok(language)
+    }
+
+    /// Has records of any languages scored, each at its place.
+    fn each<T>(
+        &self,
+        records: Vec<Result<Record>>,
+        score: impl Fn(&Scorer, &[Pair<'_>]) -> Vec<Result<T, CodebleuError>>,
+    ) -> Vec<Result<(Value, T)>> {
+        let languages: Vec<Option<Language>> = records
+            .iter()
+            .map(|record| record.as_ref().ok().and_then(|record| self.language(record).ok()))
+            .collect();
+        let mut scores: Vec<Option<Result<T, _>>> = records.iter().map(|_| None).collect();
+        for (language, scorer) in Language::ALL.into_iter().zip(&self.by_language) {
+            let Some(scorer) = scorer else { continue };
+            let places: Vec<usize> =
+                (0..records.len()).filter(|&place| languages[place] == Some(language)).collect();
+            let pairs: Vec<Pair> = places
+                .iter()
+                .filter_map(|&place| records[place].as_ref().ok())
+                .map(Record::pair)
+                .collect();
+            for (place, score) in places.into_iter().zip(score(scorer, &pairs)) {
+                scores[place] = Some(score);
+            }
+        }
+        let result = |(record, score): (Result<Record>, Option<Result<T, _>>)| {
+            let record = record?;
+            match score {
+                Some(score) => Ok((record.id, score.with_context(|| record.place.clone())?)),
+                // Why there is no scorer for it.
+                None => {
+                    self.language(&record).with_context(|| record.place.clone())?;
+                    bail!("{}: not scored", record.place)
+                }
+            }
+        };
+        records.into_iter().zip(scores).map(result).collect()
+    }
+}
+
+/// Pairs handed to the threads at a time.
+const CHUNK: usize = 4096;
+
+pub(crate) fn score(args: ScoreArguments) -> Result<()> {
+    let scorers = Scorers::new(&args)?;
+    let none = Counts { fixes: scorers.fixes(), ..Counts::new(args.variant) };
+    let mut output = Output::new(args.json, none, args.weights.unwrap_or(UNIFORM));
+    output.per_pair = args.per_pair || args.explain;
+    let threads = usize::from(args.threads.unwrap_or(0));
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+    let mut sink = |records: Vec<Result<Record>>| {
+        if args.explain {
+            let explained = pool.install(|| {
+                scorers.each(records, |scorer, pairs| {
+                    let explain = |pair: &Pair| scorer.explain(&pair.references, pair.hypothesis);
+                    pairs.par_iter().map(explain).collect()
+                })
+            });
+            output.write(explained)
+        } else {
+            output.write(pool.install(|| scorers.each(records, Scorer::score_each)))
+        }
+    };
+    let (first, step) = args.shard.unwrap_or((1, 1));
+    let mut seen = 0;
+    let mut in_shard = || {
+        seen += 1;
+        (seen + step - first).is_multiple_of(step)
+    };
+    match &args.hyp {
+        Some(hypotheses) => {
+            let mut files = vec![Lines::open(hypotheses)?];
+            for path in &args.refs {
+                files.push(Lines::open(path)?);
+            }
+            score_lines(files, CHUNK, |chunk| {
+                sink(chunk.into_iter().filter(|_| in_shard()).map(Ok).collect())
+            })?;
+        }
+        None => {
+            let mut lines = Lines::open(args.file.as_deref().unwrap_or(Path::new("-")))?;
+            loop {
+                let mut chunk = lines.chunk(CHUNK)?;
+                if chunk.is_empty() {
+                    break;
+                }
+                chunk.retain(|_| in_shard());
+                let name = &lines.name;
+                let read = |(number, line): &(usize, Vec<u8>)| {
+                    read_record(line, format!("{name}:{number}"))
+                };
+                sink(pool.install(|| chunk.par_iter().map(read).collect()))?;
+            }
+            lines.finish();
+        }
+    }
+    output.finish()
+}
+
+pub(crate) fn merge(args: MergeArguments) -> Result<()> {
+    let mut sum: Option<Counts> = None;
+    for path in &args.files {
+        let mut lines = Lines::open(path)?;
+        while let Some((number, line)) = lines.next()? {
+            if line.iter().all(u8::is_ascii_whitespace) {
+                continue;
+            }
+            let place = || format!("{}:{number}: not a result of a shard", lines.name);
+            let text = utf8(&line).with_context(place)?;
+            let shard: CorpusLine = serde_json::from_str(text).with_context(place)?;
+            match &mut sum {
+                Some(sum) => sum.merge(&shard.counts).with_context(place)?,
+                None => sum = Some(shard.counts),
+            }
+        }
+    }
+    let counts = sum.ok_or_else(|| anyhow!("no results to merge"))?;
+    let weights = args.weights.unwrap_or(UNIFORM);
+    Output::new(args.json, counts, weights).finish()
+}
