@@ -37,6 +37,44 @@ pub struct BleuCounts {
     pub hypothesis_length: u64,
     /// Tokens of the reference closest in length, the shorter of two equally close.
     pub reference_length: u64,
+    /// What [`Smoothing::Average`] wants to know besides; only [`BleuCounts::of`] counts it.
+    #[serde(default, skip_serializing_if = "FifthOrder::is_empty")]
+    pub fifth: FifthOrder,
+}
+
+/// The n-grams of order 5, beyond those that BLEU is made of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FifthOrder {
+    /// Those of the hypothesis found in a reference, counted as in [`BleuCounts::matches`].
+    pub matches: u64,
+    /// Those of the hypothesis, at least 1 for each.
+    pub total: u64,
+}
+
+impl FifthOrder {
+    fn is_empty(&self) -> bool {
+        *self == FifthOrder::default()
+    }
+
+    fn of(sequences: &[&[u32]]) -> FifthOrder {
+        const ORDER: usize = 5;
+        let counts = |tokens: &&[u32]| {
+            let mut counts: FxHashMap<Vec<u32>, u64> = FxHashMap::default();
+            for ngram in tokens.windows(ORDER) {
+                *counts.entry(ngram.to_vec()).or_default() += 1;
+            }
+            counts
+        };
+        let references: Vec<_> = sequences[1..].iter().map(counts).collect();
+        let clipped = |(ngram, count): (Vec<u32>, u64)| {
+            let most = references.iter().filter_map(|counts| counts.get(&ngram)).max();
+            count.min(most.copied().unwrap_or(0))
+        };
+        FifthOrder {
+            matches: counts(&sequences[0]).into_iter().map(clipped).sum(),
+            total: number_of(sequences[0].len(), ORDER - 1).max(1),
+        }
+    }
 }
 
 impl BleuCounts {
@@ -52,6 +90,7 @@ impl BleuCounts {
         let sequences: Vec<&[u32]> = sequences.iter().map(Vec::as_slice).collect();
         let mut counts = BleuCounts::lengths(&sequences);
         for_each_ngram(&sequences, ids.len(), |order, _, found| counts.add_ngram(order, found));
+        counts.fifth = FifthOrder::of(&sequences);
         counts
     }
 
@@ -69,6 +108,7 @@ impl BleuCounts {
             too_short: totals.map(|total| u64::from(total == 0)),
             hypothesis_length: length as u64,
             reference_length: closest.unwrap_or(0) as u64,
+            fifth: FifthOrder::default(),
         }
     }
 
@@ -103,12 +143,16 @@ impl AddAssign for BleuCounts {
         }
         self.hypothesis_length += other.hypothesis_length;
         self.reference_length += other.reference_length;
+        self.fifth.matches += other.fifth.matches;
+        self.fifth.total += other.fifth.total;
     }
 }
 
 /// What is done about orders without a match, which would make the score 0.
 ///
-/// Applied to the counts as they are given: to the sums for a corpus.
+/// Applied to the counts as they are given: to the sums for a corpus. The methods of nltk are those
+/// of Chen and Cherry, *A Systematic Comparison of Smoothing Techniques for Sentence-Level BLEU*
+/// (WMT 2014), as nltk 3.10 computes them.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -126,6 +170,89 @@ pub enum Smoothing {
     Floor(f64),
     /// This many added to matches and n-grams from the second order on: sacrebleu's `add-k`.
     AddK(f64),
+    /// 1 added to matches and n-grams from the second order on, and one n-gram where a hypothesis is
+    /// too short for any: nltk's `method2` (Lin and Och 2004).
+    LinOch,
+    /// Half as many matches for each further order without one: nltk's `method3`, which is
+    /// [`Exp`](Self::Exp) but for hypotheses too short for an order.
+    Nist,
+    /// As [`Nist`](Self::Nist), times ln(length of the hypothesis) / k, so that short hypotheses
+    /// gain less: nltk's `method4`, with k = 5.
+    Length {
+        /// By which the logarithm is divided.
+        k: f64,
+    },
+    /// The mean of the precisions of the order itself, of the one below (averaged already) and of the
+    /// one above: nltk's `method5`. nltk takes the precision above the fourth order from the last
+    /// hypothesis of a corpus, this from all of it.
+    Average,
+    /// From the third order on the precision is drawn towards what the two orders below let expect:
+    /// nltk's `method6`, with alpha = 5. nltk refuses where no trigram matches.
+    Interpolate {
+        /// How many n-grams the expectation counts for.
+        alpha: f64,
+    },
+    /// [`Average`](Self::Average) of [`Length`](Self::Length): nltk's `method7`.
+    LengthAverage {
+        /// See [`Length`](Self::Length).
+        k: f64,
+    },
+}
+
+impl Smoothing {
+    /// The precisions as nltk's method has them, for those that need more than one order; 0 stands
+    /// for an order that is left out.
+    fn nltk(self, counts: &BleuCounts) -> [f64; ORDERS] {
+        let matches = counts.matches.map(|count| count as f64);
+        let totals: [f64; ORDERS] =
+            std::array::from_fn(|order| (counts.totals[order] + counts.too_short[order]) as f64);
+        let plain: [f64; ORDERS] = std::array::from_fn(|order| matches[order] / totals[order]);
+        let geometric = |first: f64| {
+            let mut precisions = plain;
+            let mut numerator = first;
+            for order in (0..ORDERS).filter(|&order| counts.matches[order] == 0) {
+                numerator /= 2.0;
+                precisions[order] = numerator / totals[order];
+            }
+            precisions
+        };
+        let by_length = |k: f64| match counts.hypothesis_length {
+            0 | 1 => plain,
+            length => geometric((length as f64).ln() / k),
+        };
+        let averaged = |precisions: [f64; ORDERS]| {
+            let fifth = counts.fifth.matches as f64 / counts.fifth.total.max(1) as f64;
+            let mut below = precisions[0] + 1.0;
+            std::array::from_fn(|order| {
+                let above = precisions.get(order + 1).copied().unwrap_or(fifth);
+                below = (below + precisions[order] + above) / 3.0;
+                below
+            })
+        };
+        match self {
+            Smoothing::LinOch => std::array::from_fn(|order| match order {
+                0 => plain[0],
+                _ => (matches[order] + 1.0) / (totals[order] + 1.0),
+            }),
+            Smoothing::Nist => geometric(1.0),
+            Smoothing::Length { k } => by_length(k),
+            Smoothing::Average => averaged(plain),
+            Smoothing::LengthAverage { k } => averaged(by_length(k)),
+            Smoothing::Interpolate { alpha } => {
+                let mut precisions = plain;
+                for order in 2..ORDERS {
+                    let expected = match precisions[order - 2] {
+                        0.0 => 0.0,
+                        before => precisions[order - 1].powi(2) / before,
+                    };
+                    let total = counts.totals[order] as f64;
+                    precisions[order] = (matches[order] + alpha * expected) / (total + alpha);
+                }
+                precisions
+            }
+            _ => plain,
+        }
+    }
 }
 
 /// How counts become a score.
@@ -163,6 +290,18 @@ impl Bleu {
             }
             Smoothing::AddOne => {
                 std::array::from_fn(|order| (matches[order] + 1.0) / (totals[order] + 1.0))
+            }
+            smoothing @ (Smoothing::LinOch
+            | Smoothing::Nist
+            | Smoothing::Length { .. }
+            | Smoothing::Average
+            | Smoothing::Interpolate { .. }
+            | Smoothing::LengthAverage { .. }) => {
+                if counts.matches[0] == 0 {
+                    return 0.0;
+                }
+                // nltk passes over precisions of 0.
+                smoothing.nltk(counts).map(|share| if share > 0.0 { share } else { 1.0 })
             }
             smoothing => {
                 if counts.matches == [0; ORDERS] {
@@ -237,6 +376,92 @@ mod tests {
             for (hypothesis, expected) in ["a b", "a b c", "a x y z w"].into_iter().zip(expected) {
                 let score = bleu.score(&counts(hypothesis));
                 assert!((score - expected).abs() < 6e-5, "{bleu:?} {hypothesis}: {score}");
+            }
+        }
+    }
+
+    /// Rows: nltk's methods 2 to 7; columns: hypotheses beside the two references. The values are
+    /// those of nltk 3.10.4, by `tests/golden/nltk_smoothing.py`; none where nltk refuses.
+    #[test]
+    fn smoothing_is_as_in_nltk() {
+        const REFERENCES: [&str; 2] = [
+            "It is a guide to action that ensures that the military will forever heed Party commands",
+            "It is the guiding principle which guarantees the military forces always being under \
+             the command of the Party",
+        ];
+        const HYPOTHESES: [&str; 5] = [
+            "It is a guide to action which ensures that the military always obeys the commands of \
+             the party",
+            "It is to insure the troops forever hearing the activity guidebook that party direct",
+            "the guide is a action",
+            "It is",
+            "Party",
+        ];
+        let rows = [
+            (
+                Smoothing::LinOch,
+                [
+                    Some(0.5020749205306333),
+                    Some(0.12680745097494606),
+                    Some(0.04734474983588949),
+                    Some(0.0006447979214853162),
+                    Some(1.8189060801830698e-07),
+                ],
+            ),
+            (
+                Smoothing::Nist,
+                [
+                    Some(0.46575793908279883),
+                    Some(0.0673439544434734),
+                    Some(0.029766435581811558),
+                    Some(0.0005422082607400484),
+                    Some(1.0815280260377084e-07),
+                ],
+            ),
+            (
+                Smoothing::Length { k: 5.0 },
+                [
+                    Some(0.46575793908279883),
+                    Some(0.048925810042889525),
+                    Some(0.0168880281502199),
+                    Some(0.0002018802613468244),
+                    Some(3.059023205018258e-07),
+                ],
+            ),
+            (
+                Smoothing::Average,
+                [
+                    Some(0.549073605537025),
+                    Some(0.12499519664711378),
+                    Some(0.026993850403718368),
+                    Some(0.000356019690019278),
+                    Some(5.887092902915344e-08),
+                ],
+            ),
+            (
+                Smoothing::Interpolate { alpha: 5.0 },
+                [Some(0.4590164013544815), None, None, None, None],
+            ),
+            (
+                Smoothing::LengthAverage { k: 5.0 },
+                [
+                    Some(0.549073605537025),
+                    Some(0.13956793479752),
+                    Some(0.03203192895260373),
+                    Some(0.00039748749612848245),
+                    Some(5.887092902915344e-08),
+                ],
+            ),
+        ];
+        let words = |text: &'static str| text.split(' ').collect::<Vec<_>>();
+        let references = REFERENCES.map(words);
+        let references: Vec<&[&str]> = references.iter().map(Vec::as_slice).collect();
+        for (smoothing, expected) in rows {
+            for (hypothesis, expected) in HYPOTHESES.into_iter().zip(expected) {
+                let Some(expected) = expected else { continue };
+                let counts = BleuCounts::of(&references, &words(hypothesis));
+                let score = Bleu { smoothing, effective_order: false }.score(&counts);
+                assert!((score - expected).abs() < 1e-12, "{smoothing:?} {hypothesis}: {score}");
             }
         }
     }
