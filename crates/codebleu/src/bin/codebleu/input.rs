@@ -113,23 +113,25 @@ pub(crate) struct Lines {
 
 impl Lines {
     pub(crate) fn open(path: &Path) -> Result<Lines> {
-        let standard_input = path == Path::new("-");
-        let (name, reader, progress): (_, Box<dyn BufRead>, _) = if standard_input {
+        if path == Path::new("-") {
             if io::stdin().is_terminal() {
                 eprintln!("reading from the terminal; Ctrl-D ends it");
             }
-            ("standard input".to_owned(), Box::new(io::stdin().lock()), ProgressBar::hidden())
-        } else {
-            let name = path.display().to_string();
-            let file = File::open(path).with_context(|| format!("cannot open {name}"))?;
-            let bytes = file.metadata().map_or(0, |data| data.len());
-            // It draws itself on a terminal only.
-            let progress = ProgressBar::new(bytes).with_style(ProgressStyle::with_template(
-                "{wide_bar} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left",
-            )?);
-            (name, Box::new(BufReader::with_capacity(1 << 16, file)), progress)
-        };
-        Ok(Lines { name, reader, number: 0, progress })
+            return Ok(Lines::of("standard input".to_owned(), Box::new(io::stdin().lock())));
+        }
+        let name = path.display().to_string();
+        let file = File::open(path).with_context(|| format!("cannot open {name}"))?;
+        let bytes = file.metadata().map_or(0, |data| data.len());
+        let lines = Lines::of(name, Box::new(BufReader::with_capacity(1 << 16, file)));
+        // It draws itself on a terminal only.
+        let progress = ProgressBar::new(bytes).with_style(ProgressStyle::with_template(
+            "{wide_bar} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left",
+        )?);
+        Ok(Lines { progress, ..lines })
+    }
+
+    pub(crate) fn of(name: String, reader: Box<dyn BufRead>) -> Lines {
+        Lines { name, reader, number: 0, progress: ProgressBar::hidden() }
     }
 
     pub(crate) fn next(&mut self) -> Result<Option<(usize, Vec<u8>)>> {
