@@ -19,7 +19,8 @@
 //! ```
 //!
 //! [`Scorer::score`] scores a pair; [`Scorer::score_corpus`] scores many in parallel and gives the
-//! figures of each pair and of the corpus in one pass. Every score comes with the [`Counts`] behind
+//! figures of each pair and of the corpus in one pass. [`Scorer::explain`] says what a score is made
+//! of: edits or unmatched subtrees with their places, missing and superfluous dataflow. Every score comes with the [`Counts`] behind
 //! it. Counts are whole numbers that add up: those of shards, scored anywhere and in any order,
 //! give the very score of the whole ([`Counts::merge`], [`Counts::scores`]).
 //!
@@ -29,15 +30,16 @@
 //! set. What the four are depends on the [`Variant`]; in each, the figure of a corpus is computed
 //! from the sums of the counts, not as a mean over its pairs.
 //!
-//! | | `paper` | `k4black`, `codexglue` |
-//! |---|---|---|
-//! | n-gram match | BLEU-4 on words between whitespace, 0.1 matches where an order has none | the same |
-//! | weighted n-gram | the same with keywords at 1 and other words at 0.2 in the first order: precision | recall over all references |
-//! | syntax | 1 − TED / nodes of the larger tree, named nodes except comments; at least 0 for each pair | share of the references' subtrees that the hypothesis has somewhere |
-//! | its corpus figure | Σ max(0, nodes − TED) / Σ nodes | Σ found / Σ subtrees |
-//! | dataflow | edges in both / edges in either; undefined without edges: the other three share its weight | share of the references' items that the hypothesis has |
-//! | its corpus figure | Σ common / Σ either | Σ found / Σ items |
-//! | several references | the best for syntax and for dataflow, most matches for n-grams | summed |
+//! | | `paper` | `k4black`, `codexglue` | `fixed` |
+//! |---|---|---|---|
+//! | n-gram match | BLEU-4 on words between whitespace, 0.1 matches where an order has none | the same | the same on tokens |
+//! | weighted n-gram | the same with keywords at 1 and other words at 0.2 in the first order: precision | recall over all references | precision |
+//! | syntax | 1 − TED / nodes of the larger tree, named nodes except comments; at least 0 for each pair | share of the references' subtrees that the hypothesis has somewhere | 2 · common subtrees / subtrees of both, each matched once |
+//! | its corpus figure | Σ max(0, nodes − TED) / Σ nodes | Σ found / Σ subtrees | Σ 2 · common / Σ both |
+//! | dataflow | edges in both / edges in either; undefined without edges: the other three share its weight | share of the references' items that the hypothesis has | the same, undefined without items |
+//! | its corpus figure | Σ common / Σ either | Σ found / Σ items | Σ found / Σ items |
+//! | several references | the best for syntax and for dataflow, most matches for n-grams | summed | the best |
+//! | comments | count in n-grams alone | taken out of the text for syntax and dataflow | count nowhere |
 //!
 //! `paper` is CodeBLEU as Li, Gu and Geng compute it (Symmetry 2025, 17(8), 1325). Its syntax match
 //! before it is kept from falling below 0 is [`Scores::syntax_raw`]: a distance can be as large as
@@ -59,7 +61,13 @@
 //!   as a full match in the score of `k4black`: an empty hypothesis scores 0.25.
 //! * Sources are listed in the order of a CPython set, which the score depends on.
 //!
-//! What they do *not* reproduce is Python's recursion limit (the programs lose the dataflow of code
+//! `fixed` is what to report where no figure of the past has to be met: `k4black` with all of its
+//! faults mended. Each [`Fix`] may be had alone beside another variant ([`Scorer::with_fixes`]), to see
+//! what a fault is worth. It is still CodeBLEU: the dataflow match asks only what of the reference is
+//! there, and what the extractors of the reference programs do not know stays unknown, but for the
+//! assignments that [`Fix::MissedAssignments`] names.
+//!
+//! What the reference variants do *not* reproduce is Python's recursion limit (the programs lose the dataflow of code
 //! nested some thousand levels deep) and the exponential time for nested loops.
 //!
 //! Scores are defined for a version of a grammar; `code-syntax` pins them.

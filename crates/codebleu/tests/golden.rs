@@ -4,7 +4,7 @@ use std::path::Path;
 
 use code_syntax::Language;
 use codebleu::bleu::{Bleu, BleuCounts, Smoothing};
-use codebleu::text::python_split;
+use codebleu::text::{python_split, python_strip};
 use codebleu::{Scorer, Variant};
 use serde::Deserialize;
 
@@ -92,4 +92,60 @@ fn add_one_smoothing_gives_codexglues_published_bleu() {
     let bleu = Bleu { smoothing: Smoothing::AddOne, effective_order: false };
     assert_eq!(format!("{:.2}", 100.0 * bleu.score(&counts)), "61.08");
     assert_eq!(format!("{:.6}", Bleu::default().score(&counts)), "0.607526");
+}
+
+/// BLEU with one added in every order, and the share of exact matches, as CodeXGLUE publishes them for
+/// its example outputs.
+#[test]
+fn corpora_have_codexglues_published_bleu_and_exact_match() {
+    let Some(folder) = std::env::var_os("CODEBLEU_METRICS_GOLDEN") else {
+        eprintln!("SKIPPED: CODEBLEU_METRICS_GOLDEN names no folder with CodeXGLUE's outputs");
+        return;
+    };
+    let read = |name: &str| {
+        let path = Path::new(&folder).join(name);
+        std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+    };
+    let lines = |name: &str| -> Vec<String> { read(name).lines().map(str::to_owned).collect() };
+    let code = |line: &str| -> String {
+        serde_json::from_str::<serde_json::Value>(line).unwrap()["code"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let answers = read("concode-100.answers.json").lines().map(code).collect();
+    let corpora = [
+        ("java-cs-model1", lines("java-cs-model1.gold"), lines("java-cs-model1.output")),
+        ("cs-java-model1", lines("cs-java-model1.gold"), lines("cs-java-model1.output")),
+        ("refine-small", lines("refine-small.gold"), lines("refine-small.output")),
+        ("concode-100", answers, lines("concode-100.predictions.txt")),
+        (
+            "code-to-code-trans-10",
+            lines("code-to-code-trans-10.references.txt"),
+            lines("code-to-code-trans-10.predictions.txt"),
+        ),
+        (
+            "code-refinement-10",
+            lines("code-refinement-10.references.txt"),
+            lines("code-refinement-10.predictions.txt"),
+        ),
+    ];
+    let expected: serde_json::Value = serde_json::from_str(&read("EXPECTED.json")).unwrap();
+    for (name, references, predictions) in corpora {
+        let published = &expected["metrics_golden"][name]["published"];
+        assert_eq!(references.len(), predictions.len(), "{name}");
+        let mut counts = BleuCounts::default();
+        let mut exact = 0;
+        for (reference, prediction) in references.iter().zip(&predictions) {
+            let words = |text| python_split(text).collect::<Vec<_>>();
+            exact += usize::from(python_strip(reference) == python_strip(prediction));
+            counts += BleuCounts::of(&[&words(reference)], &words(prediction));
+        }
+        let bleu = Bleu { smoothing: Smoothing::AddOne, effective_order: false };
+        let per_cent = |share: f64| (10_000.0 * share).round() / 100.0;
+        assert_eq!(Some(per_cent(bleu.score(&counts))), published["BLEU"].as_f64(), "{name}");
+        let exact = 100.0 * exact as f64 / references.len() as f64;
+        let matches = published["Acc"].as_f64().or(published["EM"].as_f64()).unwrap();
+        assert!((exact - matches).abs() < 0.051, "{name}: {exact}, published {matches}");
+    }
 }
