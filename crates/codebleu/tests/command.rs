@@ -264,3 +264,12 @@ fn the_arguments_of_the_python_program_print_what_it_prints() {
     assert_eq!(output.status.code(), Some(1));
     assert!(error(&output).contains("has 2 lines and"), "{}", error(&output));
 }
+
+#[test]
+fn dataflow_is_a_graph_in_dot() {
+    let output = codebleu(&["dataflow", "--lang", "python"], b"x = 1\ny = x\n");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with("digraph {") && text.contains("computedFrom"), "{text}");
+    let output = codebleu(&["dataflow", "--lang", "python", "no such file"], b"");
+    assert!(error(&output).contains("cannot read no such file"));
+}

@@ -108,7 +108,7 @@ pub(crate) struct Lines {
     pub(crate) name: String,
     reader: Box<dyn BufRead>,
     number: usize,
-    progress: ProgressBar,
+    pub(crate) progress: ProgressBar,
 }
 
 impl Lines {
@@ -156,11 +156,6 @@ impl Lines {
             lines.push(line);
         }
         Ok(lines)
-    }
-
-    /// Takes the progress bar away.
-    pub(crate) fn finish(&self) {
-        self.progress.finish_and_clear();
     }
 
     /// The next lines that hold anything.

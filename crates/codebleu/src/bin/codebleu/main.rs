@@ -1,5 +1,6 @@
 //! The command `codebleu`: scores files of pairs, and distances of trees.
 
+mod dataflow;
 mod drop_in;
 mod explain;
 mod input;
@@ -39,6 +40,8 @@ enum Command {
     Merge(score::MergeArguments),
     /// Tree edit distances of trees in bracket notation, two lines a pair.
     Ted(ted::Arguments),
+    /// The dataflow of a piece of code as a graph in DOT, the language of Graphviz.
+    Dataflow(dataflow::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         (Some(Command::Score(arguments)), _) => score::score(arguments),
         (Some(Command::Merge(arguments)), _) => score::merge(arguments),
         (Some(Command::Ted(arguments)), _) => ted::distances(arguments),
+        (Some(Command::Dataflow(arguments)), _) => dataflow::graph(&arguments),
         (None, Some(arguments)) => drop_in::run(&arguments),
         // The parser asks for one of them.
         (None, None) => Ok(()),

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use code_syntax::Language;
 use codebleu::{CodebleuError, Counts, Fix, Fixes, Pair, Scorer, UNIFORM, Variant, Weights};
+use indicatif::ProgressBar;
 use rayon::prelude::*;
 use serde_json::Value;
 
@@ -197,7 +198,10 @@ pub(crate) fn score(args: ScoreArguments) -> Result<()> {
         Some(hypotheses) => {
             let mut files = vec![Lines::open(hypotheses)?];
             for path in &args.refs {
-                files.push(Lines::open(path)?);
+                let mut lines = Lines::open(path)?;
+                // One bar is enough.
+                lines.progress = ProgressBar::hidden();
+                files.push(lines);
             }
             score_lines(files, CHUNK, |chunk| {
                 sink(chunk.into_iter().filter(|_| in_shard()).map(Ok).collect())
@@ -217,7 +221,7 @@ pub(crate) fn score(args: ScoreArguments) -> Result<()> {
                 };
                 sink(pool.install(|| chunk.par_iter().map(read).collect()))?;
             }
-            lines.finish();
+            lines.progress.finish_and_clear();
         }
     }
     output.finish()
