@@ -89,3 +89,15 @@ fn depth_and_breadth_need_no_stack() {
     assert!(matches!(ted::distance(&path(0), &path(1)), Err(ted::TedError::Memory { .. })));
     assert_eq!(ted::distance_at_most(&path(0), &path(1), 100).unwrap(), None);
 }
+
+#[test]
+fn a_million_nodes_are_compared_or_refused_at_once() {
+    let n = 1_000_000;
+    let broad = |n: usize, label: u32| {
+        let node = |node: usize| (node.min(1), if node % 7 == 3 { label } else { node as u32 % 5 });
+        Tree::from_preorder((0..n).map(node)).unwrap()
+    };
+    let far = ted::distance(&broad(n, 8), &broad(n, 9));
+    assert!(matches!(far, Err(ted::TedError::Memory { .. })));
+    assert_eq!(ted::distance(&broad(n, 8), &broad(n - 2, 8)).unwrap(), 2);
+}

@@ -1,10 +1,15 @@
 //! Bounds of the distance that are cheap beside the distance itself.
 
+use rustc_hash::FxHashMap;
+
 use super::Tree;
 use super::alignment::{self, Band};
 
 /// The greatest table that an upper bound is worth.
 const MOST_BYTES: u128 = 64 << 20;
+
+/// Pairs of nodes, above which the string distances would take more than some ten seconds.
+const MOST_PAIRS: u64 = 1 << 38;
 
 /// A lower bound that is often exact for near trees, and an upper bound that costs nothing.
 pub(super) fn quick(a: &Tree, b: &Tree) -> (u32, u32) {
@@ -17,7 +22,25 @@ pub(super) fn quick(a: &Tree, b: &Tree) -> (u32, u32) {
     }
     // Mapping the roots to each other is always allowed.
     let roots = u32::from(a.labels.last() != b.labels.last());
-    (strings(a, b), n + m - 2 + roots)
+    let lower = if u64::from(n) * u64::from(m) > MOST_PAIRS { labels(a, b) } else { strings(a, b) };
+    (lower, n + m - 2 + roots)
+}
+
+/// The difference of the label histograms: nodes of the larger tree that no node of the other, each
+/// taken once, has the label of. At least the difference of the sizes.
+pub(super) fn labels(a: &Tree, b: &Tree) -> u32 {
+    let mut left: FxHashMap<u32, u32> = FxHashMap::default();
+    for &label in &a.labels {
+        *left.entry(label).or_default() += 1;
+    }
+    let mut common = 0;
+    for label in &b.labels {
+        if let Some(count) = left.get_mut(label).filter(|count| **count > 0) {
+            *count -= 1;
+            common += 1;
+        }
+    }
+    a.len().max(b.len()) as u32 - common
 }
 
 /// The greater of the distances of the label strings in postorder and in preorder: at least the

@@ -24,7 +24,8 @@
 //!
 //! 1. Equal trees are at distance 0, and an empty tree is as far as the other has nodes.
 //! 2. The edit distances of the label strings in preorder and in postorder, bit-parallel, are lower
-//!    bounds: at least as great as the differences of the sizes and of the label histograms.
+//!    bounds: at least as great as the differences of the sizes and of the label histograms (which
+//!    are taken where both trees have more than half a million nodes).
 //! 3. While it is promising, a search from the lower bound `k` up for a mapping of cost `k`, in only
 //!    those pairs of nodes that such a mapping can hold. Near trees end here: the time is then hardly
 //!    more than that of the string distances, `O(n·k)` and a little.

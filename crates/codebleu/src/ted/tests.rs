@@ -144,6 +144,8 @@ fn check(a: &Tree, b: &Tree, expected: u32) {
             assert_eq!(cost_of(&plan.mapping(), a, b, &Unit), u64::from(expected));
         }
         let (string, most) = (bounds::strings(a, b), (a.len() + b.len()) as u32);
+        let labels = bounds::labels(a, b);
+        assert!(a.len().abs_diff(b.len()) as u32 <= labels && labels <= string);
         for k in [string, expected.saturating_sub(1), expected, expected + 1, expected + 7, most] {
             if k < string {
                 continue;
