@@ -5,6 +5,7 @@
 //!
 //! * [`parse`]: text to syntax tree with parsers that are reused from call to call,
 //! * [`preorder`], [`leaves`]: walks without recursion, safe on any nesting depth,
+//! * [`flatten`]: all nodes as one array, where the time of a walk matters,
 //! * [`snippet`]: whether a *snippet* (a lone method, PHP without its opening tag) parses.
 //!
 //! Without any grammar feature only the table remains and tree-sitter is not compiled.
@@ -30,8 +31,11 @@
 //! feature. The dataflow rules live in the crate `codebleu`.
 
 #![deny(missing_docs)]
-#![forbid(unsafe_code)]
+// Only `flat` holds unsafe code, and says why.
+#![deny(unsafe_code)]
 
+#[cfg(feature = "tree-sitter")]
+mod flat;
 pub mod language;
 #[cfg(feature = "tree-sitter")]
 mod parsing;
@@ -40,6 +44,8 @@ pub mod snippet;
 #[cfg(feature = "tree-sitter")]
 mod walk;
 
+#[cfg(feature = "tree-sitter")]
+pub use flat::{FlatNode, flatten};
 pub use language::Language;
 #[cfg(feature = "tree-sitter")]
 pub use parsing::parse;
@@ -70,6 +76,9 @@ pub enum SyntaxError {
         /// Length of the text.
         bytes: usize,
     },
+    /// No memory is left for the nodes of a tree.
+    #[error("no memory is left for the nodes of a syntax tree")]
+    Flatten,
     /// The parser gave no tree, or rejected the grammar; neither is known to happen.
     #[error("tree-sitter gave no tree for {language}: {reason}")]
     Parser {

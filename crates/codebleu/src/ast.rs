@@ -1,9 +1,9 @@
-//! A syntax tree as one flat array, read off the parser's tree in a single walk.
+//! A syntax tree as one flat array, and what the scores ask about its grammar.
 
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use code_syntax::{Language, SyntaxError};
+use code_syntax::{FlatNode, Language, SyntaxError};
 use tree_sitter::Tree;
 
 use crate::dataflow::rules::{self, Declaration, ForEachShape, Part, Role, Rules};
@@ -124,24 +124,10 @@ impl Grammar {
     }
 }
 
-/// One node; its descendants follow it in the array.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Node {
-    pub(crate) kind: u16,
-    /// The field it fills in its parent, or 0.
-    pub(crate) field: u16,
-    pub(crate) named: bool,
-    pub(crate) missing: bool,
-    pub(crate) start: u32,
-    pub(crate) end: u32,
-    /// One past the last descendant.
-    pub(crate) after: u32,
-}
-
 /// A tree in preorder.
 #[derive(Debug)]
 pub(crate) struct Ast {
-    pub(crate) nodes: Vec<Node>,
+    pub(crate) nodes: Vec<FlatNode>,
     pub(crate) grammar: &'static Grammar,
     /// The tree holds ERROR or MISSING nodes.
     pub(crate) has_error: bool,
@@ -151,56 +137,54 @@ pub(crate) struct Ast {
 
 impl Ast {
     pub(crate) fn new(language: Language, tree: &Tree) -> Result<Ast, SyntaxError> {
-        Ast::read(language, tree, false)
+        Ok(Ast {
+            nodes: code_syntax::flatten(tree)?,
+            grammar: Grammar::of(language)?,
+            has_error: tree.root_node().has_error(),
+            dropped: Vec::new(),
+        })
     }
 
     /// Leaves out comments and, in Python, strings that stand as statements.
     pub(crate) fn without_comments(language: Language, tree: &Tree) -> Result<Ast, SyntaxError> {
-        Ast::read(language, tree, true)
-    }
-
-    fn read(language: Language, tree: &Tree, drop_comments: bool) -> Result<Ast, SyntaxError> {
-        let grammar = Grammar::of(language)?;
-        let mut cursor = tree.walk();
-        let has_error = tree.root_node().has_error();
-        let mut nodes: Vec<Node> = Vec::with_capacity(cursor.node().descendant_count());
-        let mut open: Vec<usize> = Vec::new();
+        let whole = Ast::new(language, tree)?;
+        let mut nodes = Vec::with_capacity(whole.nodes.len());
         let mut dropped = Vec::new();
-        'walk: loop {
-            let node = cursor.node();
-            let index = nodes.len();
-            if drop_comments
-                && index > 0
-                && is_comment(grammar.kind(node.kind_id()), language, node)
-            {
-                dropped.push((node.start_byte() as u32, node.end_byte() as u32));
-                while !cursor.goto_next_sibling() {
-                    let Some(parent) = open.pop() else { break 'walk };
-                    nodes[parent].after = nodes.len() as u32;
-                    cursor.goto_parent();
-                }
+        // The place of each node among those that are left.
+        let mut places = Vec::with_capacity(whole.nodes.len() + 1);
+        let mut skip_until = 0;
+        for (index, node) in (0..).zip(&whole.nodes) {
+            places.push(nodes.len() as u32);
+            if index < skip_until {
                 continue;
             }
-            nodes.push(Node {
-                kind: node.kind_id(),
-                field: cursor.field_id().map_or(0, std::num::NonZero::get),
-                named: node.is_named(),
-                missing: has_error && node.is_missing(),
-                start: node.start_byte() as u32,
-                end: node.end_byte() as u32,
-                after: (index + 1) as u32,
-            });
-            if cursor.goto_first_child() {
-                open.push(index);
-                continue;
-            }
-            while !cursor.goto_next_sibling() {
-                let Some(parent) = open.pop() else { break 'walk };
-                nodes[parent].after = nodes.len() as u32;
-                cursor.goto_parent();
+            if index > 0 && whole.is_comment(language, index) {
+                dropped.push((node.start, node.end));
+                skip_until = node.after;
+            } else {
+                nodes.push(*node);
             }
         }
-        Ok(Ast { nodes, grammar, has_error, dropped })
+        places.push(nodes.len() as u32);
+        for node in &mut nodes {
+            node.after = places[node.after as usize];
+        }
+        Ok(Ast { nodes, dropped, ..whole })
+    }
+
+    /// Whether a node only says what code does: a comment, or in Python a string that stands as a
+    /// statement.
+    fn is_comment(&self, language: Language, node: u32) -> bool {
+        let kind = self.kind(node);
+        let is_only_a_string = || {
+            let mut children = self.children(node);
+            let only = children.next().filter(|_| children.next().is_none());
+            only.is_some_and(|only| self.kind(only).name == "string")
+        };
+        kind.is_comment
+            || language == Language::Python
+                && kind.name == "expression_statement"
+                && is_only_a_string()
     }
 
     /// Ranges of the text that are tokens: what stands between blanks in each leaf, and in what no
@@ -208,7 +192,7 @@ impl Ast {
     pub(crate) fn words(&self, text: &str) -> Vec<(u32, u32)> {
         let leaves = (0..self.nodes.len() as u32).filter(|&node| self.is_leaf(node));
         let leaves = leaves.map(|leaf| {
-            let Node { start, end, .. } = self.nodes[leaf as usize];
+            let FlatNode { start, end, .. } = self.nodes[leaf as usize];
             (start, end)
         });
         let mut dropped = self.dropped.iter().copied().peekable();
@@ -270,16 +254,6 @@ impl Ast {
         }
         self.children(node).find(|&child| self.nodes[child as usize].field == field)
     }
-}
-
-/// Whether a node only says what code does: a comment, or in Python a string that stands as a
-/// statement.
-fn is_comment(kind: &Kind, language: Language, node: tree_sitter::Node) -> bool {
-    kind.is_comment
-        || language == Language::Python
-            && kind.name == "expression_statement"
-            && node.child_count() == 1
-            && node.child(0).is_some_and(|child| child.kind() == "string")
 }
 
 /// The children of a node, in order.
