@@ -14,6 +14,10 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use codebleu::CodebleuError;
 
+/// The parser asks for memory in small pieces, and its C code asks this allocator too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// CodeBLEU and its parts, exact and deterministic.
 ///
 /// Called like `python -m codebleu` (--refs FILE… --hyp FILE --lang L [--params A,B,C,D]) it prints
