@@ -95,6 +95,7 @@ mod ngrams;
 mod score;
 mod strip;
 mod syntax;
+mod table;
 pub mod ted;
 pub mod text;
 

@@ -21,7 +21,7 @@ use crate::ngrams::for_each_ngram;
 use crate::strip;
 use crate::syntax::{self, Subtrees};
 use crate::ted::{self, Tree};
-use crate::text::{Interner, python_split, python_strip};
+use crate::text::{Interner, for_each_python_word, python_strip};
 
 /// Which CodeBLEU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -423,13 +423,22 @@ impl Scorer {
         let own = recurring.read(self, hypothesis)?;
         let others: Vec<Arc<Read>> =
             references.iter().map(|text| recurring.read(self, text)).collect::<Result<_, _>>()?;
-        let (ngrams, keywords) = if self.has(Fix::CodeTokens) {
+        // Words of code are some seven characters apart.
+        let mut interner = Interner::with_capacity(hypothesis.len() / 8);
+        let sequences: Vec<Vec<u32>> = if self.has(Fix::CodeTokens) {
             let texts = std::iter::once(&own).chain(&others);
-            self.count_ngrams(texts.map(|read| read.words()))
+            texts.map(|read| read.words().map(|word| interner.id(word)).collect()).collect()
         } else {
             let texts = std::iter::once(&hypothesis).chain(&references);
-            self.count_ngrams(texts.map(|text| python_split(text)))
+            texts
+                .map(|text| {
+                    let mut tokens = Vec::with_capacity(text.len() / 8);
+                    for_each_python_word(text, |word| tokens.push(interner.id(word)));
+                    tokens
+                })
+                .collect()
         };
+        let (ngrams, keywords) = self.count_ngrams(&sequences, interner.words());
         let (syntax, dataflow) = match self.variant {
             Variant::Paper => self.count_distances(&others, &own)?,
             Variant::K4black | Variant::Codexglue | Variant::Fixed => {
@@ -439,16 +448,9 @@ impl Scorer {
         Ok(Counts { pairs: 1, ngrams, keywords, syntax, dataflow, ..self.no_counts() })
     }
 
-    /// `texts` are the words of the hypothesis and then of each reference.
-    fn count_ngrams<'t>(
-        &self,
-        texts: impl Iterator<Item = impl Iterator<Item = &'t str>>,
-    ) -> (BleuCounts, KeywordCounts) {
-        let mut interner = Interner::default();
-        let sequences: Vec<Vec<u32>> =
-            texts.map(|words| words.map(|word| interner.id(word)).collect()).collect();
+    /// The words of the hypothesis and then of each reference, as numbers.
+    fn count_ngrams(&self, sequences: &[Vec<u32>], words: &[&str]) -> (BleuCounts, KeywordCounts) {
         let sequences: Vec<&[u32]> = sequences.iter().map(Vec::as_slice).collect();
-        let words = interner.words();
         let is_keyword: Vec<bool> = words.iter().map(|word| self.keywords.contains(word)).collect();
         let mut ngrams = BleuCounts::lengths(&sequences);
         let side = match self.has(Fix::KeywordPrecision) {

@@ -4,7 +4,8 @@ use rustc_hash::{FxHashMap, FxHasher};
 use std::hash::Hasher;
 
 use crate::CodebleuError;
-use crate::ast::{Ast, Node};
+use crate::ast::{Ast, ERROR};
+use crate::table::Table;
 use crate::ted::Tree;
 
 /// The named nodes except comments, labelled by their kind.
@@ -46,11 +47,12 @@ pub(crate) fn for_each_named(ast: &Ast, mut visit: impl FnMut(usize, u32)) {
 /// Names and literals do not show in it.
 #[derive(Debug, Default)]
 pub(crate) struct Subtrees {
-    /// By hash of the key: the last number with that hash.
-    by_hash: FxHashMap<u64, u32>,
-    /// For each number the one before it with the same hash, and its key in the arena.
-    entries: Vec<(Option<u32>, u32, u32)>,
+    table: Table,
+    /// Where the key of each number ends in the arena; it starts where the one before ends.
+    ends: Vec<usize>,
     arena: Vec<u32>,
+    /// By kind: one more than the number of a leaf of that kind, or 0.
+    leaves: Vec<u32>,
     /// Words of S-expressions that are no kinds of the grammar.
     words: FxHashMap<String, u32>,
 }
@@ -78,20 +80,31 @@ impl Subtrees {
             hasher.write_u32(part);
         }
         let hash = hasher.finish();
-        let mut candidate = self.by_hash.get(&hash).copied();
-        let last = candidate;
-        while let Some(number) = candidate {
-            let (before, start, end) = self.entries[number as usize];
-            if &self.arena[start as usize..end as usize] == key {
-                return number;
-            }
-            candidate = before;
+        let (ends, arena) = (&mut self.ends, &mut self.arena);
+        let number = self.table.number((hash ^ hash >> 32) as u32, |number| {
+            let start = number.checked_sub(1).map_or(0, |before| ends[before as usize]);
+            &arena[start..ends[number as usize]] == key
+        });
+        if number as usize == ends.len() {
+            arena.extend_from_slice(key);
+            ends.push(arena.len());
         }
-        let start = self.arena.len() as u32;
-        self.arena.extend_from_slice(key);
-        self.entries.push((last, start, self.arena.len() as u32));
-        let number = (self.entries.len() - 1) as u32;
-        self.by_hash.insert(hash, number);
+        number
+    }
+
+    /// The number of a node that is printed by its kind alone.
+    fn leaf(&mut self, label: u32) -> u32 {
+        let known = self.leaves.get(label as usize).copied().unwrap_or(0);
+        if known > 0 {
+            return known - 1;
+        }
+        let number = self.number(&[label]);
+        if label != u32::from(ERROR) {
+            if self.leaves.len() <= label as usize {
+                self.leaves.resize(label as usize + 1, 0);
+            }
+            self.leaves[label as usize] = number + 1;
+        }
         number
     }
 
@@ -100,9 +113,6 @@ impl Subtrees {
     ///
     /// `sexp` is the parser's own S-expression where the tree [needs it](needs_sexp).
     pub(crate) fn of(&mut self, ast: &Ast, sexp: Option<&str>) -> Vec<u32> {
-        self.entries.reserve(ast.nodes.len() / 2);
-        self.by_hash.reserve(ast.nodes.len() / 2);
-        self.arena.reserve(ast.nodes.len() * 2);
         let printed = sexp.map(|sexp| Printed::read(sexp, ast, self)).unwrap_or_default();
         self.collect(ast, &printed)
     }
@@ -116,15 +126,23 @@ impl Subtrees {
         for node in (0..ast.nodes.len() as u32).rev() {
             let is_named = ast.nodes[node as usize].named;
             let is_leaf = ast.is_leaf(node);
-            let is_printed = is_named || ast.nodes[node as usize].missing;
+            let is_missing = ast.nodes[node as usize].missing;
+            let is_printed = is_named || is_missing;
             if !is_printed && is_leaf && node > 0 {
                 continue;
             }
-            key.clear();
             let label = u32::from(ast.kind(node).label);
-            key.push(printed.head(node).unwrap_or(match ast.nodes[node as usize] {
-                Node { missing: true, .. } => MISSING | label,
-                Node { named: true, .. } => label,
+            if is_leaf && is_printed && !is_missing && printed.is_empty() {
+                numbers[node as usize] = self.leaf(label);
+                if node == 0 {
+                    subtrees.push(numbers[0]);
+                }
+                continue;
+            }
+            key.clear();
+            key.push(printed.head(node).unwrap_or(match (is_named, is_missing) {
+                (_, true) => MISSING | label,
+                (true, _) => label,
                 _ => UNNAMED | label,
             }));
             // Unnamed nodes do not show, but what is below them does, in their field if need be.
@@ -172,6 +190,10 @@ struct Printed {
 }
 
 impl Printed {
+    fn is_empty(&self) -> bool {
+        self.heads.is_empty() && self.before.is_empty() && self.at_end.is_empty()
+    }
+
     fn head(&self, node: u32) -> Option<u32> {
         self.heads.get(&node).copied()
     }
