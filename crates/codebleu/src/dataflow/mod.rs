@@ -131,12 +131,12 @@ impl Dataflow {
     pub(crate) fn read(ast: &Ast, text: &str, reading: Reading) -> Result<Dataflow, CodebleuError> {
         let places = Places::of(ast, reading);
         let texts = places.texts(text, reading);
-        let mut interner = Interner::default();
+        let mut interner = Interner::with_capacity(places.len() / 4);
         let tokens = Tokens::of(ast, &texts, places, &mut interner);
         let words = interner.words();
         let order = match reading.first_seen {
             true => SetOrder::FirstSeen,
-            false => SetOrder::reference(words.len()),
+            false => SetOrder::reference(),
         };
         let mut walk = Walk::new(ast, &tokens, words, reading, &order);
         match walk.run().and_then(|()| walk.merged()) {

@@ -17,14 +17,14 @@ pub(crate) enum SetOrder {
     FirstSeen,
     /// In which CPython 3.11 lists a set of strings with PYTHONHASHSEED=0.
     Reference {
-        /// The hash of each word, computed when first asked for.
+        /// The hash of each word, computed when first asked for; none before any is.
         hashes: RefCell<Vec<Option<u64>>>,
     },
 }
 
 impl SetOrder {
-    pub(crate) fn reference(words: usize) -> SetOrder {
-        SetOrder::Reference { hashes: RefCell::new(vec![None; words]) }
+    pub(crate) fn reference() -> SetOrder {
+        SetOrder::Reference { hashes: RefCell::default() }
     }
 
     /// The distinct words of the lists, merged one list after the other; none where that would put
@@ -62,6 +62,7 @@ impl SetOrder {
                     return None;
                 }
                 let mut hashes = hashes.borrow_mut();
+                hashes.resize(words.len(), None);
                 let keys = distinct.iter().map(|&word| {
                     let hash = hashes[word as usize]
                         .get_or_insert_with(|| python_hash(words[word as usize]));
@@ -220,7 +221,7 @@ mod tests {
             let union = order.union([left, right].into_iter(), &words, &mut 0).unwrap();
             union.into_iter().map(|word| words[word as usize]).collect()
         };
-        let reference = || SetOrder::reference(words.len());
+        let reference = SetOrder::reference;
         assert_eq!(
             listed(reference(), &all[..3], &all[1..5]),
             ["alpha", "beta", "gamma", "delta", "epsilon"]

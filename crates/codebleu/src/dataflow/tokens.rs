@@ -1,7 +1,5 @@
 //! The tokens of a text as the dataflow sees them.
 
-use std::borrow::Cow;
-
 use crate::ast::Ast;
 use crate::dataflow::Reading;
 use crate::text::Interner;
@@ -9,7 +7,7 @@ use crate::text::Interner;
 /// The tokens of a tree from left to right: leaves, and literals as wholes.
 #[derive(Debug)]
 pub(crate) struct Tokens {
-    /// The text of each token, as a number.
+    /// The text of each token that is not fixed, as a number.
     pub(crate) words: Vec<u32>,
     /// Whether the text of each token is the kind of its node: operators, keywords.
     fixed: Vec<bool>,
@@ -25,7 +23,7 @@ pub(crate) struct Tokens {
 impl Tokens {
     pub(crate) fn of<'a>(
         ast: &Ast,
-        texts: &'a Vec<Cow<'_, str>>,
+        texts: &'a Texts<'_>,
         places: Places,
         interner: &mut Interner<'a>,
     ) -> Tokens {
@@ -36,17 +34,14 @@ impl Tokens {
                 stands_for[token - 1] = stands_for[token];
             }
         }
-        Tokens {
-            words: texts.iter().map(|text| interner.id(text)).collect(),
-            fixed: texts
-                .iter()
-                .zip(&nodes)
-                .map(|(text, &node)| ast.kind(node).name == text)
-                .collect(),
-            stands_for,
-            before,
-            ranges,
+        let mut words = Vec::with_capacity(ranges.len());
+        let mut fixed = Vec::with_capacity(ranges.len());
+        for (text, &node) in texts.iter(&ranges).zip(&nodes) {
+            let is_fixed = ast.kind(node).name == text;
+            fixed.push(is_fixed);
+            words.push(if is_fixed { u32::MAX } else { interner.id(text) });
         }
+        Tokens { words, fixed, stands_for, before, ranges }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -121,24 +116,55 @@ impl Places {
         places
     }
 
+    /// How many tokens there are.
+    pub(crate) fn len(&self) -> usize {
+        self.ranges.len()
+    }
+
     /// The text of each token.
-    pub(crate) fn texts<'t>(&self, text: &'t str, reading: Reading) -> Vec<Cow<'t, str>> {
-        let plain = |&(start, end): &(u32, u32)| &text[start as usize..end as usize];
-        match reading.node_text {
-            true => self.ranges.iter().map(|range| plain(range).into()).collect(),
-            false if text.is_ascii() => self
-                .ranges
-                .iter()
-                .map(|range| match plain(range) {
-                    token if token.contains('\n') => token.replace('\n', "").into(),
-                    token => token.into(),
-                })
-                .collect(),
-            false => {
-                let lines = Lines::new(text);
-                self.ranges.iter().map(|&(start, end)| lines.slice(start, end).into()).collect()
+    pub(crate) fn texts<'t>(&self, text: &'t str, reading: Reading) -> Texts<'t> {
+        let mut own = Vec::new();
+        if !reading.node_text {
+            let lines = (!text.is_ascii()).then(|| Lines::new(text));
+            // The first line break at or after a token's start; starts hardly ever fall.
+            let mut at = 0;
+            let mut line_break = text.find('\n');
+            for (token, &(start, end)) in self.ranges.iter().enumerate() {
+                let (from, to) = (start as usize, end as usize);
+                if let Some(lines) = &lines {
+                    own.push((token as u32, lines.slice(start, end)));
+                    continue;
+                }
+                if from < at || line_break.is_some_and(|line_break| line_break < from) {
+                    line_break = text[from..].find('\n').map(|offset| from + offset);
+                }
+                at = from;
+                if line_break.is_some_and(|line_break| line_break < to) {
+                    own.push((token as u32, text[from..to].replace('\n', "")));
+                }
             }
         }
+        Texts { text, own }
+    }
+}
+
+/// The texts of tokens: slices of the whole, but for some.
+#[derive(Debug)]
+pub(crate) struct Texts<'t> {
+    text: &'t str,
+    /// Tokens, in order, that have a text of their own.
+    own: Vec<(u32, String)>,
+}
+
+impl Texts<'_> {
+    fn iter(&self, ranges: &[(u32, u32)]) -> impl Iterator<Item = &str> {
+        let mut own = self.own.iter().peekable();
+        ranges.iter().enumerate().map(move |(token, &(start, end))| {
+            match own.next_if(|own| own.0 as usize == token) {
+                Some((_, text)) => text,
+                None => &self.text[start as usize..end as usize],
+            }
+        })
     }
 }
 

@@ -73,6 +73,11 @@ impl Lists {
 
 enum Task {
     Visit(u32),
+    /// Visits the siblings from a node on up to a place in the tree's array.
+    Siblings {
+        next: u32,
+        after: u32,
+    },
     /// All that the right node holds flows into each token of the left one, as one edge a token.
     Pair {
         left: u32,
@@ -91,11 +96,16 @@ enum Task {
     CloseBranch {
         keep_before: bool,
     },
-    CloseLoop {
-        node: u32,
-        from: usize,
-        entered: Option<State>,
-    },
+    CloseLoop(Box<Loop>),
+}
+
+/// A loop that is being walked.
+struct Loop {
+    node: u32,
+    /// Edges found before it.
+    from: usize,
+    /// The state before it, where it may be walked again.
+    entered: Option<State>,
 }
 
 struct Branch {
@@ -116,6 +126,8 @@ pub(crate) struct Walk<'a> {
     words: &'a [&'a str],
     reading: Reading,
     order: &'a SetOrder,
+    /// Whether there are nodes that are walked before their siblings.
+    has_first: bool,
     state: State,
     lists: Lists,
     tasks: Vec<Task>,
@@ -146,6 +158,7 @@ impl<'a> Walk<'a> {
             words,
             reading,
             order,
+            has_first: ast.nodes.iter().any(|node| ast.grammar.kind(node.kind).part.first),
             state: vec![0; words.len()],
             lists: Lists {
                 tokens: tokens.len() as u32,
@@ -170,6 +183,7 @@ impl<'a> Walk<'a> {
         while let Some(task) = self.tasks.pop() {
             match task {
                 Task::Visit(node) => self.visit(node)?,
+                Task::Siblings { next, after } => self.siblings(next, after)?,
                 Task::Pair { left, right } => self.pair(left, right)?,
                 Task::Product { left, right, relation } => self.product(left, right, relation)?,
                 Task::OpenBranch => self.branches.push(Branch {
@@ -193,7 +207,7 @@ impl<'a> Walk<'a> {
                         self.merge(branch, keep_before);
                     }
                 }
-                Task::CloseLoop { node, from, entered } => self.close_loop(node, from, entered)?,
+                Task::CloseLoop(closed) => self.close_loop(*closed)?,
             }
         }
         Ok(())
@@ -324,17 +338,32 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Leaves at once, and the first node that is none with what it and its siblings leave to do.
+    fn siblings(&mut self, mut next: u32, after: u32) -> Result<(), Stop> {
+        while next < after {
+            let node = next;
+            next = self.ast.nodes[node as usize].after;
+            if next > node + 1 && next < after {
+                self.tasks.push(Task::Siblings { next, after });
+                return self.visit(node);
+            }
+            self.visit(node)?;
+        }
+        Ok(())
+    }
+
     fn children_in_order(&mut self, node: u32) {
-        let from = self.tasks.len();
         let first = |child: &u32| self.ast.kind(*child).part.first;
         let children = self.ast.children(node);
-        if self.ast.grammar.rules.style == Style::Python {
+        if self.has_first && children.clone().any(|child| first(&child)) {
+            let from = self.tasks.len();
             self.tasks.extend(children.clone().filter(first).map(Task::Visit));
             self.tasks.extend(children.filter(|child| !first(child)).map(Task::Visit));
-        } else {
-            self.tasks.extend(children.map(Task::Visit));
+            self.tasks[from..].reverse();
+        } else if !self.ast.is_leaf(node) {
+            let after = self.ast.nodes[node as usize].after;
+            self.tasks.push(Task::Siblings { next: node + 1, after });
         }
-        self.tasks[from..].reverse();
     }
 
     /// What an assignment or loop binds, and what to: node by node where both sides have equally
@@ -490,12 +519,9 @@ impl<'a> Walk<'a> {
             }
         }
         let tasks = self.tasks.len();
-        let close = Task::CloseLoop {
-            node,
-            from: self.edges.len(),
-            entered: (self.loops > 0).then(|| self.state.clone()),
-        };
-        self.tasks.push(close);
+        let entered = (self.loops > 0).then(|| self.state.clone());
+        let from = self.edges.len();
+        self.tasks.push(Task::CloseLoop(Box::new(Loop { node, from, entered })));
         let whole = match role {
             Role::For => {
                 self.for_twice(node);
@@ -581,8 +607,9 @@ impl<'a> Walk<'a> {
 
     /// Merges what two walks through a loop found: an edge for each token and relation, in the
     /// order of first appearance.
-    fn close_loop(&mut self, node: u32, from: usize, entered: Option<State>) -> Result<(), Stop> {
+    fn close_loop(&mut self, closed: Loop) -> Result<(), Stop> {
         const NONE: u32 = u32::MAX;
+        let Loop { node, from, entered } = closed;
         self.slots.resize(2 * self.tokens.len(), NONE);
         let slot = |edge: &Edge| 2 * edge.token as usize + edge.relation as usize;
         let mut kept = from;
