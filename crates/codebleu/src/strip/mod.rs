@@ -62,6 +62,17 @@ pub(crate) fn c_like(text: &str) -> Cow<'_, str> {
     Cow::Owned(without_empty_lines(&out))
 }
 
+/// `text.split_inclusive('\n')`, quicker on short lines.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let end = rest.bytes().position(|byte| byte == b'\n').map_or(rest.len(), |at| at + 1);
+        let line;
+        (line, rest) = rest.split_at(end);
+        (!line.is_empty()).then_some(line)
+    })
+}
+
 fn is_empty_line(line: &str) -> bool {
     line.chars().all(is_python_whitespace)
 }
@@ -71,13 +82,14 @@ fn has_empty_line(text: &str) -> bool {
 }
 
 fn without_empty_lines(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for line in text.split('\n').filter(|line| !is_empty_line(line)) {
-        if !out.is_empty() {
+    let mut out = String::with_capacity(text.len() + 1);
+    for line in lines(text).filter(|line| !is_empty_line(line)) {
+        out.push_str(line);
+        if !line.ends_with('\n') {
             out.push('\n');
         }
-        out.push_str(line);
     }
+    out.pop();
     out
 }
 

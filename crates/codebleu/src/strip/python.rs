@@ -5,7 +5,7 @@
 //! follows the tokenizer of CPython 3.11, the last one written in Python, as far as it shows in the
 //! result: which strings start a statement, how lines are joined, and on which texts it fails.
 
-use crate::strip::without_empty_lines;
+use crate::strip::{lines, without_empty_lines};
 
 /// Sorts of tokens that the outcome depends on.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -48,7 +48,9 @@ impl Output {
         if start.0 > self.line {
             self.column = 0;
         }
-        self.text.extend(std::iter::repeat_n(' ', start.1.saturating_sub(self.column)));
+        for _ in self.column..start.1 {
+            self.text.push(' ');
+        }
         let keep = match sort {
             Sort::Comment => false,
             Sort::String => !matches!(self.last, Sort::Indent | Sort::Newline) && start.1 > 0,
@@ -79,6 +81,7 @@ struct Quote {
 /// One line, with the column of each byte.
 struct Line<'a> {
     text: &'a str,
+    is_ascii: bool,
     number: usize,
     /// A byte and its column, from which the next one is counted.
     counted: (usize, usize),
@@ -87,6 +90,9 @@ struct Line<'a> {
 impl Line<'_> {
     /// The position of a byte; bytes are asked for in rising order.
     fn position(&mut self, byte: usize) -> (usize, usize) {
+        if self.is_ascii {
+            return (self.number, byte);
+        }
         let (last, column) = self.counted;
         if byte >= last {
             self.counted = (byte, column + self.text[last..byte].chars().count());
@@ -96,7 +102,7 @@ impl Line<'_> {
 }
 
 fn tokenize(text: &str, out: &mut Output) -> Option<()> {
-    let mut lines = text.split_inclusive('\n');
+    let mut lines = lines(text);
     let mut number = 0;
     let (mut depth, mut continued) = (0_i64, false);
     let mut open: Option<Open> = None;
@@ -107,7 +113,8 @@ fn tokenize(text: &str, out: &mut Output) -> Option<()> {
         previous = current;
         current = lines.next().unwrap_or("");
         number += 1;
-        let mut line = Line { text: current, number, counted: (0, 0) };
+        let is_ascii = current.is_ascii();
+        let mut line = Line { text: current, is_ascii, number, counted: (0, 0) };
         let bytes = current.as_bytes();
         let mut at = 0;
         if let Some(mut string) = open.take() {
@@ -245,25 +252,40 @@ fn fits_no_token(line: &str, start: usize) -> bool {
         '!' => !rest.starts_with("!="),
         '\r' => !rest.starts_with("\r\n"),
         '#' | '\n' => false,
-        c if c.is_ascii() => !c.is_ascii_alphanumeric() && !"_%&()*+,-./:;<=>@[]^{|}~".contains(c),
+        c if c.is_ascii() => !matches!(
+            c,
+            '0'..='9' | 'A'..='Z' | 'a'..='z' | '_' | '%' | '&' | '('..='/' | ':'..='>' | '@'
+                | '[' | ']' | '^' | '{'..='~'
+        ),
         c => !c.is_alphanumeric(),
     }
 }
 
 /// One past the name or number at `start`, or past its one character.
 fn after_word(line: &str, start: usize) -> usize {
-    let rest = &line[start..];
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    match rest.find(|c| !is_word(c)) {
-        Some(0) => start + rest.chars().next().map_or(1, char::len_utf8),
-        Some(length) => start + length,
-        None => line.len(),
+    let bytes = &line.as_bytes()[start..];
+    let is_ascii_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let mut length = bytes.iter().take_while(|byte| is_ascii_word(byte)).count();
+    if bytes.get(length).is_some_and(|byte| !byte.is_ascii()) {
+        let is_word = |c: char| c.is_alphanumeric() || c == '_';
+        let rest = &line[start..];
+        length = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
     }
+    if length > 0 {
+        return start + length;
+    }
+    start + line[start..].chars().next().map_or(1, char::len_utf8)
 }
 
 /// The quote of a string that starts here, and how far in it is.
 fn string_start(rest: &[u8]) -> Option<(Quote, usize)> {
     const QUOTE: [u8; 2] = [b'\'', b'"'];
+    if !matches!(
+        rest.first()?,
+        b'\'' | b'"' | b'B' | b'F' | b'R' | b'U' | b'b' | b'f' | b'r' | b'u'
+    ) {
+        return None;
+    }
     let prefix = rest.iter().take(3).position(|byte| QUOTE.contains(byte))?;
     let known = match rest[..prefix] {
         [] => true,
