@@ -174,7 +174,8 @@ pub(crate) fn score(args: ScoreArguments) -> Result<()> {
     let mut output = Output::new(args.json, none, args.weights.unwrap_or(UNIFORM));
     output.per_pair = args.per_pair || args.explain;
     let threads = usize::from(args.threads.unwrap_or(0));
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+    // This thread works too: with one thread there is no other.
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).use_current_thread().build()?;
     let mut sink = |records: Vec<Result<Record>>| {
         if args.explain {
             let explained = pool.install(|| {
