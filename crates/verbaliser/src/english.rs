@@ -125,10 +125,15 @@ fn textual(language: Language, value: &Expr) -> bool {
     let textual = |value: &Expr| textual(language, value);
     match value {
         // A character in single quotes is a number in Java and Go.
-        Expr::Text { quote, .. } => *quote != '\'' || language == Language::Python,
+        Expr::Text { quote, .. } => {
+            *quote != '\'' || !matches!(language, Language::Java | Language::Go)
+        }
         Expr::Format { .. } => true,
         Expr::Chain(first, rest) => {
-            textual(first) || rest.iter().any(|(op, item)| *op == Op::Add && textual(item))
+            textual(first)
+                || rest
+                    .iter()
+                    .any(|(op, item)| *op == Op::Concat || *op == Op::Add && textual(item))
         }
         Expr::Call(callee, _) if idioms::is_formatter(language, callee) => true,
         Expr::Call(callee, _) => {
@@ -168,8 +173,12 @@ fn names_in(value: &Expr) -> Vec<String> {
     names
 }
 
-fn collection(kind: Collection) -> &'static str {
+/// The noun for a collection, as users of the language call it.
+fn collection(language: Language, kind: Collection) -> &'static str {
     match kind {
+        Collection::Dictionary if language == Language::JavaScript => "object",
+        Collection::Dictionary if language == Language::Php => "array",
+        Collection::Dictionary if language == Language::Ruby => "hash",
         Collection::List => "list",
         Collection::Tuple => "tuple",
         Collection::Set => "set",

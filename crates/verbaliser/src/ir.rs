@@ -22,10 +22,12 @@ pub(crate) enum Op {
     BitOr,
     BitXor,
     AndNot,
+    /// Of texts, where the language has a sign of its own for it.
+    Concat,
 }
 
 impl Op {
-    /// The operator written `sign`, in all three languages; a trailing `=` is passed over.
+    /// The operator written `sign`, in every language; a trailing `=` is passed over.
     pub(crate) fn from_sign(sign: &str) -> Option<Op> {
         Some(match sign.trim_end_matches('=') {
             "+" => Op::Add,
@@ -43,6 +45,7 @@ impl Op {
             "|" => Op::BitOr,
             "^" => Op::BitXor,
             "&^" => Op::AndNot,
+            "." => Op::Concat,
             _ => return None,
         })
     }
@@ -57,6 +60,7 @@ impl Op {
             Op::Add | Op::Sub => 4,
             Op::Mul | Op::Div | Op::FloorDiv | Op::Mod | Op::MatMul => 5,
             Op::Pow => 6,
+            Op::Concat => 7,
         }
     }
 }
@@ -79,8 +83,8 @@ pub(crate) enum Cmp {
 impl Cmp {
     pub(crate) fn from_sign(sign: &str) -> Option<Cmp> {
         Some(match sign {
-            "==" => Cmp::Eq,
-            "!=" | "<>" => Cmp::Ne,
+            "==" | "===" => Cmp::Eq,
+            "!=" | "<>" | "!==" => Cmp::Ne,
             "<" => Cmp::Lt,
             "<=" => Cmp::Le,
             ">" => Cmp::Gt,
@@ -320,6 +324,17 @@ impl Expr {
             Expr::Closure { .. } => Vec::new(),
         }
     }
+}
+
+/// A text, or where values stand in it a template and what fills it.
+pub(crate) fn template_of(
+    prefix: &'static str,
+    quote: char,
+    content: String,
+    values: Vec<Expr>,
+) -> Expr {
+    let text = Expr::Text { prefix, quote, content };
+    if values.is_empty() { text } else { Expr::Format { template: Box::new(text), values } }
 }
 
 /// How a parameter takes its arguments.

@@ -4,6 +4,7 @@ use tree_sitter::Node;
 
 use crate::ir::{Branch, Case, Class, Cmp, Collection, Expr, Function, Op, Parameter, Stmt, Takes};
 use crate::lower::{CountLoop, Lowering, Rules, boxed, one};
+use crate::phrase::without_indent;
 
 pub(crate) static RULES: Rules = Rules { expression, statement };
 
@@ -44,7 +45,9 @@ fn expression(cx: &mut Lowering, node: Node) -> Option<Expr> {
             let text = cx.text(node);
             let block = text.strip_prefix("\"\"\"").and_then(|text| text.strip_suffix("\"\"\""));
             let content = match block {
-                Some(block) => without_indent(block),
+                Some(block) => {
+                    without_indent(block.split_once('\n').map_or("", |(_, lines)| lines))
+                }
                 None => text.trim_matches('"').to_owned(),
             };
             Expr::Text { prefix: "", quote: '"', content }
@@ -61,20 +64,7 @@ fn expression(cx: &mut Lowering, node: Node) -> Option<Expr> {
                 _ => *operand,
             }
         }
-        "update_expression" => {
-            let up = cx.has_token(node, "++");
-            let before = node.child(0).is_some_and(|first| !first.is_named());
-            let target = cx.first(node)?;
-            Expr::Say(
-                match (up, before) {
-                    (true, true) => "{0} (increased by 1 first)",
-                    (true, false) => "{0} (increased by 1 afterwards)",
-                    (false, true) => "{0} (decreased by 1 first)",
-                    (false, false) => "{0} (decreased by 1 afterwards)",
-                },
-                vec![target],
-            )
-        }
+        "update_expression" => cx.update(node)?,
         "assignment_expression" => {
             let target = cx.need(node, "left");
             let value = cx.need(node, "right");
@@ -207,19 +197,6 @@ fn expression(cx: &mut Lowering, node: Node) -> Option<Expr> {
         "argument_list" => Expr::Items(Collection::Tuple, cx.exprs(node)),
         _ => return None,
     })
-}
-
-/// The contents of a text block: without its first line break and common indentation.
-fn without_indent(block: &str) -> String {
-    let lines: Vec<&str> = block.lines().skip(1).collect();
-    let indent = lines
-        .iter()
-        .filter(|line| !line.trim().is_empty())
-        .map(|line| line.len() - line.trim_start_matches([' ', '\t']).len())
-        .min()
-        .unwrap_or(0);
-    let cut: Vec<&str> = lines.iter().map(|line| line.get(indent..).unwrap_or("")).collect();
-    cut.join("\n")
 }
 
 fn arguments(cx: &mut Lowering, node: Node) -> Vec<Expr> {
@@ -603,34 +580,7 @@ fn counting(cx: &mut Lowering, init: Node, condition: Node, update: Node) -> Opt
     let [declarator] = declarators.as_slice() else { return None };
     let name = cx.field_text(*declarator, "name");
     let from = declarator.child_by_field_name("value")?;
-    let step = match update.kind() {
-        "update_expression" if cx.parts(update).iter().any(|part| cx.text(*part) == name) => {
-            let sign = if cx.has_token(update, "++") { 1 } else { -1 };
-            Expr::Number(sign.to_string())
-        }
-        "assignment_expression"
-            if cx.field_text(update, "left") == name
-                && cx.field_text(update, "operator") == "=" =>
-        {
-            // i = i + 2
-            let Expr::Chain(base, rest) = cx.need(update, "right") else { return None };
-            let [(op @ (Op::Add | Op::Sub), size)] = rest.as_slice() else { return None };
-            let size = size.integer().filter(|size| *size > 0)?;
-            if base.path().as_deref() != Some(name) {
-                return None;
-            }
-            Expr::Number(if *op == Op::Add { size } else { -size }.to_string())
-        }
-        "assignment_expression" if cx.field_text(update, "left") == name => {
-            let size = cx.need(update, "right").integer().filter(|size| *size > 0)?;
-            match cx.field_text(update, "operator") {
-                "+=" => Expr::Number(size.to_string()),
-                "-=" => Expr::Number((-size).to_string()),
-                _ => return None,
-            }
-        }
-        _ => return None,
-    };
+    let step = cx.counting_step(name, update)?;
     cx.count_loop(name, from, condition, step)
 }
 

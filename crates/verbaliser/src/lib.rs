@@ -21,7 +21,7 @@
 //! ```
 //!
 //! The way through: a grammar's tree is lowered by the rules of its language (`python.rs`,
-//! `java.rs`, `go.rs`) to a small common tree (`ir.rs`), and `english.rs` says that tree in words.
+//! `java.rs`, `go.rs`, `javascript.rs`, `php.rs`, `ruby.rs`) to a small common tree (`ir.rs`), and `english.rs` says that tree in words.
 //! Idioms are therefore written once; well-known library calls are rows of a table (`idioms.rs`).
 //!
 //! What the words promise: names, numbers and texts are those of the code; no step quotes a source
@@ -37,11 +37,15 @@ mod go;
 mod idioms;
 mod ir;
 mod java;
+mod javascript;
 mod lower;
+mod php;
 mod phrase;
 mod python;
+mod ruby;
+mod sequence;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use code_syntax::{Language, SyntaxError, preorder, snippet};
 use distill_core::Pseudocode;
@@ -122,6 +126,9 @@ fn rules(language: Language) -> Option<&'static Rules> {
         Language::Python => Some(&python::RULES),
         Language::Java => Some(&java::RULES),
         Language::Go => Some(&go::RULES),
+        Language::JavaScript => Some(&javascript::RULES),
+        Language::Php => Some(&php::RULES),
+        Language::Ruby => Some(&ruby::RULES),
         _ => None,
     }
 }
@@ -148,7 +155,11 @@ pub fn verbalise(language: Language, code: &str) -> Result<Verbalised, Verbalise
     let nodes = preorder(&snippet.tree)
         .filter(|node| node.is_named() && says_something(language, *node))
         .count();
-    let mut lowering = Lowering::new(&snippet.text, language, rules);
+    let elsewhere = match language {
+        Language::Ruby => ruby::heredocs(&snippet.tree),
+        _ => HashMap::new(),
+    };
+    let mut lowering = Lowering::new(&snippet.text, language, rules, elsewhere);
     let mut statements = flat(lowering.body(root));
     if snippet.offset > 0 {
         statements = unwrapped(statements);

@@ -1,11 +1,11 @@
 //! From a syntax tree to the common tree: what the rules of every language share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use code_syntax::Language;
 use tree_sitter::Node;
 
-use crate::ir::{Cmp, Expr, Op, Parameter, Stmt, Takes};
+use crate::ir::{Case, Cmp, Expr, Op, Parameter, Stmt, Takes};
 
 /// Deepest nesting of statements and expressions together that is followed; what lies deeper is
 /// said by the names in it. Ordinary code stays far below; the bound is what makes recursion safe.
@@ -27,6 +27,8 @@ pub(crate) struct Lowering<'a> {
     text: &'a str,
     language: Language,
     rules: &'static Rules,
+    /// By the id of a node, the part of it that the grammar puts elsewhere: bodies of heredocs.
+    elsewhere: HashMap<usize, Node<'a>>,
     depth: usize,
     /// Whether a plain `break` here ends a case and not a loop.
     in_case: bool,
@@ -37,11 +39,17 @@ pub(crate) struct Lowering<'a> {
 }
 
 impl<'a> Lowering<'a> {
-    pub(crate) fn new(text: &'a str, language: Language, rules: &'static Rules) -> Lowering<'a> {
+    pub(crate) fn new(
+        text: &'a str,
+        language: Language,
+        rules: &'static Rules,
+        elsewhere: HashMap<usize, Node<'a>>,
+    ) -> Lowering<'a> {
         Lowering {
             text,
             language,
             rules,
+            elsewhere,
             depth: 0,
             in_case: false,
             missing: BTreeMap::new(),
@@ -79,6 +87,11 @@ impl<'a> Lowering<'a> {
     pub(crate) fn has_token(&self, node: Node, token: &str) -> bool {
         let mut cursor = node.walk();
         node.children(&mut cursor).any(|child| child.kind() == token)
+    }
+
+    /// The part of a node that the grammar puts elsewhere.
+    pub(crate) fn elsewhere(&self, node: Node) -> Option<Node<'a>> {
+        self.elsewhere.get(&node.id()).copied()
     }
 
     fn miss(&mut self, node: Node) {
@@ -282,8 +295,126 @@ impl<'a> Lowering<'a> {
             return None;
         }
         let mut names = vec![name.to_owned()];
-        names.extend(to.path());
-        Some(CountLoop { names, variable: Expr::name(name), from, to, inclusive, step })
+        if to.path().is_some() {
+            names.push(self.field_text(condition, "right").to_owned());
+        }
+        let variable = Expr::name(name.trim_start_matches('$'));
+        Some(CountLoop { names, variable, from, to, inclusive, step })
+    }
+
+    /// How far `update` moves the variable `name`: `i++`, `i -= 2`, `i = i + 2`.
+    pub(crate) fn counting_step(&mut self, name: &str, update: Node) -> Option<Expr> {
+        let step = match update.kind() {
+            "update_expression"
+                if self.parts(update).iter().any(|part| self.text(*part) == name) =>
+            {
+                if self.has_token(update, "++") { 1 } else { -1 }
+            }
+            "assignment_expression" | "augmented_assignment_expression"
+                if self.field_text(update, "left") == name =>
+            {
+                let value = self.need(update, "right");
+                let positive = |value: &Expr| value.integer().filter(|size| *size > 0);
+                match self.field_text(update, "operator") {
+                    "+=" => positive(&value)?,
+                    "-=" => -positive(&value)?,
+                    "=" | "" => {
+                        let Expr::Chain(base, rest) = value else { return None };
+                        let [(op @ (Op::Add | Op::Sub), size)] = rest.as_slice() else {
+                            return None;
+                        };
+                        if base.path().as_deref() != Some(name.trim_start_matches('$')) {
+                            return None;
+                        }
+                        if *op == Op::Add { positive(size)? } else { -positive(size)? }
+                    }
+                    _ => return None,
+                }
+            }
+            _ => return None,
+        };
+        Some(Expr::Number(step.to_string()))
+    }
+
+    /// `x++` and its like as a value.
+    pub(crate) fn update(&mut self, node: Node) -> Option<Expr> {
+        let up = self.has_token(node, "++");
+        let before = node.child(0).is_some_and(|first| !first.is_named());
+        let target = self.first(node)?;
+        Some(Expr::Say(
+            match (up, before) {
+                (true, true) => "{0} (increased by 1 first)",
+                (true, false) => "{0} (increased by 1 afterwards)",
+                (false, true) => "{0} (decreased by 1 first)",
+                (false, false) => "{0} (decreased by 1 afterwards)",
+            },
+            vec![target],
+        ))
+    }
+
+    /// A `switch` in which the steps of a case go on into the next unless they leave it.
+    pub(crate) fn switch(&mut self, subject: Expr, labels: Vec<Label>) -> Stmt {
+        let mut cases: Vec<Case> = Vec::new();
+        let count = labels.len();
+        // Labels without steps of their own belong to the next ones.
+        let mut values: Vec<Expr> = Vec::new();
+        for (index, label) in labels.into_iter().enumerate() {
+            let default = label.values.is_empty();
+            for value in label.values {
+                values.push(self.expr(value));
+            }
+            // case 1: { … }
+            let body = match label.body.as_slice() {
+                [block]
+                    if block.kind() == "statement_block"
+                        || block.kind() == "compound_statement" =>
+                {
+                    self.parts(*block)
+                }
+                _ => label.body,
+            };
+            let last = index + 1 == count;
+            if body.is_empty() && !default && !last {
+                continue;
+            }
+            if default && !values.is_empty() {
+                values.push(Expr::name("anything else"));
+            }
+            let mut case =
+                Case { values: std::mem::take(&mut values), guard: None, body: Vec::new() };
+            let mut ends = last;
+            for part in body {
+                let parts = self.parts(part);
+                let thrown = parts.first().is_some_and(|inner| inner.kind() == "throw_expression");
+                ends = last
+                    || thrown
+                    || matches!(
+                        part.kind(),
+                        "break_statement"
+                            | "return_statement"
+                            | "throw_statement"
+                            | "continue_statement"
+                            | "exit_statement"
+                    );
+                if part.kind() == "break_statement" && parts.is_empty() {
+                    continue; // only closes the case
+                }
+                case.body.append(&mut self.inside(true, |cx| cx.body(part)));
+            }
+            if !ends {
+                case.body.push(Stmt::Say("go on into the next case", Vec::new()));
+            }
+            cases.push(case);
+        }
+        match subject {
+            // switch (true): the cases are conditions.
+            Expr::Name(name) if name.eq_ignore_ascii_case("true") => Stmt::Switch {
+                heading: "take the first case that holds:",
+                subject: Vec::new(),
+                cases,
+            },
+            subject => Stmt::Switch { heading: "depending on {0}:", subject: vec![subject], cases },
+        }
     }
 
     /// The first few different names below a node.
@@ -308,6 +439,12 @@ impl<'a> Lowering<'a> {
         }
         names
     }
+}
+
+/// One label of a `switch`, with the statements up to the next; the default has no values.
+pub(crate) struct Label<'t> {
+    pub(crate) values: Vec<Node<'t>>,
+    pub(crate) body: Vec<Node<'t>>,
 }
 
 /// A counting loop without its body.
@@ -338,7 +475,14 @@ pub(crate) fn one(name: &str) -> Parameter {
     Parameter { name: name.to_owned(), takes: Takes::One, default: None }
 }
 
-/// Whether a node is more than a comment or a broken line.
+/// Whether a node is more than a comment, a broken line or an empty statement. Bodies of heredocs
+/// are part of the texts that they belong to.
 pub(crate) fn says_something(language: Language, node: Node) -> bool {
-    node.kind() != "line_continuation" && !language.is_comment_kind(node.kind())
+    let silent = match language {
+        Language::Ruby => {
+            matches!(node.kind(), "heredoc_body" | "empty_statement" | "uninterpreted")
+        }
+        _ => node.kind() == "line_continuation",
+    };
+    !silent && !language.is_comment_kind(node.kind())
 }

@@ -46,6 +46,7 @@ pub(crate) fn infix(op: Op) -> &'static str {
         Op::BitOr => "bitwise-or",
         Op::BitXor => "bitwise-xor",
         Op::AndNot => "bitwise-and-not",
+        Op::Concat => "followed by",
     }
 }
 
@@ -95,6 +96,19 @@ pub(crate) fn quoted(prefix: &str, quote: char, content: &str) -> (String, bool)
         count += 1;
     }
     (format!("{prefix}{quote}{line}{quote}"), false)
+}
+
+/// Lines without the indentation that all of them share.
+pub(crate) fn without_indent(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let indent = lines
+        .iter()
+        .filter(|line| !line.trim().is_empty())
+        .map(|line| line.len() - line.trim_start_matches([' ', '\t']).len())
+        .min()
+        .unwrap_or(0);
+    let cut: Vec<&str> = lines.iter().map(|line| line.get(indent..).unwrap_or("")).collect();
+    cut.join("\n")
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use tree_sitter::Node;
 
 use crate::ir::{
     Branch, Case, Class, Clause, Cmp, Collection, Expr, Function, Op, Parameter, Stmt, Takes,
+    template_of,
 };
 use crate::lower::{Lowering, Rules, boxed, says_something};
 
@@ -197,8 +198,7 @@ fn string(cx: &mut Lowering, node: Node) -> Expr {
     let mut content = String::new();
     let mut values = Vec::new();
     string_parts(cx, node, &mut content, &mut values);
-    let text = Expr::Text { prefix, quote, content };
-    if values.is_empty() { text } else { Expr::Format { template: boxed(text), values } }
+    template_of(prefix, quote, content, values)
 }
 
 /// Neighbouring literals are one.
@@ -211,8 +211,7 @@ fn concatenated(cx: &mut Lowering, node: Node) -> Expr {
         string_parts(cx, part, &mut content, &mut values);
     }
     let (prefix, quote) = style.unwrap_or(("", '\''));
-    let text = Expr::Text { prefix, quote, content };
-    if values.is_empty() { text } else { Expr::Format { template: boxed(text), values } }
+    template_of(prefix, quote, content, values)
 }
 
 fn subscript(cx: &mut Lowering, node: Node) -> Expr {

@@ -14,8 +14,8 @@ impl English {
         match value {
             Expr::Compare(..) | Expr::Not(_) | Expr::Test { .. } => true,
             Expr::And(items) | Expr::Or(items) => {
-                // Only in Python do other values than truth values have an "and" and "or".
-                self.language != Language::Python
+                // In some languages other values than truth values have an "and" and "or".
+                !matches!(self.language, Language::Python | Language::JavaScript | Language::Ruby)
                     || items.iter().all(|item| self.is_condition(item))
             }
             Expr::Call(callee, arguments) => {
@@ -82,6 +82,16 @@ impl English {
         if self.language == Language::Python && self.kind_of(value) != Kind::Unknown {
             let not = if positive { "not " } else { "" };
             return format!("{} is {not}empty", self.top(value));
+        }
+        if let Expr::Call(callee, arguments) = value
+            && self.language == Language::Ruby
+            && let Expr::Name(name) | Expr::Attribute(_, name) = &**callee
+            && name.ends_with('?')
+        {
+            // A question that Ruby asks: the answer holds or does not.
+            let call = self.plain_call(callee, arguments).0;
+            let call = call.strip_prefix("the result of ").unwrap_or(&call);
+            return format!("{call} {}", if positive { "holds" } else { "does not hold" });
         }
         let text = self.side(value);
         format!("{text} is {}", if positive { "true" } else { "false" })
@@ -204,7 +214,9 @@ impl English {
                 Expr::Items(_, items) if items.is_empty() => {
                     return format!("{} is {not}{}", self.side(left), self.top(right));
                 }
-                Expr::Name(none) if matches!(none.as_str(), "null" | "nil") => {
+                Expr::Name(none)
+                    if matches!(none.as_str(), "null" | "nil" | "undefined" | "NULL") =>
+                {
                     return format!("{} is {not}{none}", self.side(left));
                 }
                 _ => {}

@@ -53,8 +53,8 @@ impl Found {
     fn kind(&self, value: &Expr) -> Kind {
         match value {
             value if textual(self.language, value) => Kind::Text,
-            Expr::Items(Collection::List, _)
-            | Expr::Comprehension { kind: Collection::List, .. } => Kind::List,
+            Expr::Items(Collection::List | Collection::Array, _)
+            | Expr::Comprehension { kind: Collection::List | Collection::Array, .. } => Kind::List,
             Expr::Items(Collection::Set | Collection::Dictionary | Collection::Tuple, _)
             | Expr::Comprehension { kind: Collection::Set | Collection::Dictionary, .. } => {
                 Kind::OtherCollection

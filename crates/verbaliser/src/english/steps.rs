@@ -161,6 +161,7 @@ impl English {
 
     pub(super) fn function_heading(&mut self, function: &Function) -> String {
         let mut text = format!("define the {} {}", function.kind, function.name);
+        text.truncate(text.trim_end().len());
         if !function.parameters.is_empty() {
             text += " with ";
             text += &self.parameters(&function.parameters);
@@ -296,6 +297,7 @@ impl English {
         let to = self.tight(target, With);
         let by = self.top(value);
         match op {
+            Op::Concat => format!("append {by} to {to}"),
             Op::Add if self.textual(value) || self.kind_of(target) == Kind::Text => {
                 format!("append {by} to {to}")
             }
@@ -348,6 +350,10 @@ impl English {
                 let then = self.expression_step(then);
                 format!("{then} if {condition}, otherwise {}", self.expression_step(otherwise))
             }
+            // Ruby calls without parentheses.
+            Expr::Name(_) | Expr::Attribute(..) if self.language == Language::Ruby => {
+                format!("call the method {}", self.top(value))
+            }
             value => format!("evaluate {}", self.top(value)),
         }
     }
@@ -355,8 +361,13 @@ impl English {
     /// What a call calls, where the form of the code tells.
     pub(super) fn callee_kind(&self, callee: &Expr) -> &'static str {
         match (self.language, callee) {
-            (Language::Java, Expr::Name(_) | Expr::Attribute(..)) => "the method ",
+            (Language::Java | Language::Ruby, Expr::Name(_) | Expr::Attribute(..)) => "the method ",
             (_, Expr::Name(_)) => "the function ",
+            (Language::Php, Expr::Attribute(..)) => "the method ",
+            (Language::JavaScript, Expr::Attribute(receiver, _)) => match receiver.path() {
+                Some(path) if is_class(&path) => "the function ",
+                _ => "the method ",
+            },
             (Language::Python, Expr::Attribute(receiver, _)) => {
                 if idioms::is_module(receiver) {
                     "the function "
@@ -370,7 +381,10 @@ impl English {
     }
 
     pub(super) fn raise(&mut self, error: Option<&Expr>, cause: Option<&Expr>) {
-        let verb = if self.language == Language::Java { "throw" } else { "raise" };
+        let verb = match self.language {
+            Language::Java | Language::JavaScript | Language::Php => "throw",
+            _ => "raise",
+        };
         let Some(error) = error else {
             self.step(format!("{verb} the caught exception again"));
             return;
@@ -480,7 +494,8 @@ impl English {
     pub(super) fn resource(&mut self, value: &Expr, name: Option<&Expr>) -> String {
         let mut text = match value {
             Expr::Call(callee, arguments)
-                if callee.path().as_deref() == Some("open") && !arguments.is_empty() =>
+                if matches!(callee.path().as_deref(), Some("open" | "File.open"))
+                    && !arguments.is_empty() =>
             {
                 self.opening(arguments)
             }
@@ -529,7 +544,7 @@ impl English {
     pub(super) fn step_with(&mut self, text: String, value: &Expr) {
         let below = steps_below(value);
         if let [Expr::Closure { parameters, body }] = below.as_slice() {
-            let name = self.closure_name(parameters, "a function");
+            let name = self.closure_name(parameters, self.closure_noun());
             let before =
                 text.strip_suffix(&format!("({name})")).or_else(|| text.strip_suffix(&name));
             if let Some(before) = before {
@@ -549,7 +564,9 @@ impl English {
         for part in below {
             match part {
                 Expr::Closure { parameters, body } => {
-                    let heading = self.closure_name(parameters, "the function");
+                    let noun =
+                        if self.language == Language::Ruby { "the block" } else { "the function" };
+                    let heading = self.closure_name(parameters, noun);
                     self.under(heading + ":", body);
                 }
                 Expr::New { class, members: Some(members), .. } => {
@@ -589,7 +606,7 @@ impl English {
                 (format!("{lead}{}:", opening.trim_end()), parts.iter().skip(1).collect())
             }
             Expr::Items(kind, items) => {
-                let noun = collection(*kind);
+                let noun = collection(self.language, *kind);
                 let link = if *kind == Collection::Dictionary { "with" } else { "of" };
                 (format!("{lead}the {noun} {link}:"), items.iter().collect())
             }
@@ -636,9 +653,14 @@ impl English {
         self.long(lead, text, value);
     }
 
+    pub(super) fn closure_noun(&self) -> &'static str {
+        if self.language == Language::Ruby { "a block" } else { "a function" }
+    }
+
     pub(super) fn closure_name(&mut self, parameters: &[Parameter], function: &str) -> String {
         let names: Vec<String> = parameters.iter().map(|one| one.name.clone()).collect();
         match names.as_slice() {
+            [] if self.language == Language::Ruby => function.to_owned(),
             [] => format!("{function} without parameters"),
             names => format!("{function} of {}", join(names, "and")),
         }

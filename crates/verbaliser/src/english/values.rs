@@ -188,10 +188,12 @@ impl English {
                 self.comprehension(*kind, element, clauses)
             }
             Expr::Lambda { parameters, value } => {
-                let name = self.closure_name(parameters, "a function");
+                let name = self.closure_name(parameters, self.closure_noun());
                 (format!("{name} that returns {}", self.top(value)), Clause)
             }
-            Expr::Closure { parameters, .. } => (self.closure_name(parameters, "a function"), With),
+            Expr::Closure { parameters, .. } => {
+                (self.closure_name(parameters, self.closure_noun()), With)
+            }
             Expr::Bind(name, value) => {
                 let name = self.tight(name, Of);
                 (format!("{name} (set to {})", self.top(value)), Of)
@@ -353,6 +355,10 @@ impl English {
         if self.language == Language::Python && callee.path().is_some_and(|path| is_class(&path)) {
             return self.new_object(&callee.path().unwrap_or_default(), arguments, false);
         }
+        // What Ruby is asked without arguments reads as an attribute.
+        if self.language == Language::Ruby && arguments.is_empty() {
+            return self.phrase(callee);
+        }
         let name = match (callee.path(), callee) {
             (Some(path), _) => path,
             // f(a).g(b): one result after the other.
@@ -483,17 +489,20 @@ impl English {
     }
 
     pub(super) fn chain(&mut self, first: &Expr, rest: &[(Op, Expr)]) -> Phrase {
+        let concatenated = rest.iter().all(|(op, _)| *op == Op::Concat);
         let pluses = rest.iter().all(|(op, _)| *op == Op::Add);
-        if pluses && (self.textual(first) || rest.iter().any(|(_, item)| self.textual(item))) {
+        if concatenated
+            || pluses && (self.textual(first) || rest.iter().any(|(_, item)| self.textual(item)))
+        {
             let items: Vec<Expr> =
                 std::iter::once(first).chain(rest.iter().map(|(_, item)| item)).cloned().collect();
             return (format!("the concatenation of {}", self.list(&items, "and")), With);
         }
-        if let ([(Op::Mod, values)], Language::Python) = (rest, self.language)
+        if let ([(Op::Mod, values)], Language::Python | Language::Ruby) = (rest, self.language)
             && is_template(first)
         {
             let values = match values {
-                Expr::Items(Collection::Tuple, values) => values.clone(),
+                Expr::Items(Collection::Tuple | Collection::Array, values) => values.clone(),
                 value => vec![value.clone()],
             };
             return self.phrase(&Expr::Format { template: Box::new(first.clone()), values });
@@ -532,7 +541,7 @@ impl English {
     }
 
     pub(super) fn items(&mut self, kind: Collection, items: &[Expr]) -> Phrase {
-        let name = collection(kind);
+        let name = collection(self.language, kind);
         if items.is_empty() {
             return (format!("{} empty {name}", article("empty")), Of);
         }
@@ -541,7 +550,7 @@ impl English {
             Collection::Tuple if items.len() == 2 => (format!("the pair of {words}"), With),
             Collection::Tuple if items.len() > 2 => (format!("the tuple of {words}"), With),
             Collection::Tuple => (format!("the tuple of {words} alone"), With),
-            Collection::Dictionary => (format!("the dictionary with {words}"), With),
+            Collection::Dictionary => (format!("the {name} with {words}"), With),
             Collection::List | Collection::Set | Collection::Values | Collection::Array => {
                 (format!("the {name} of {words}"), With)
             }
@@ -556,6 +565,7 @@ impl English {
     ) -> Phrase {
         let name = match kind {
             Collection::List => "the list of ",
+            Collection::Array => "the array of ",
             Collection::Set => "the set of ",
             Collection::Dictionary => "the dictionary of ",
             _ => "",

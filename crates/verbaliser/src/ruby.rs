@@ -1,0 +1,1500 @@
+//! The rules of Ruby: which node of the grammar says what.
+//!
+//! The last value of a method is what it returns, and is said so; methods with blocks that go
+//! through a sequence are said as loops and comprehensions.
+
+use std::collections::HashMap;
+
+use code_syntax::{Language, preorder};
+use tree_sitter::{Node, Tree};
+
+use crate::idioms;
+use crate::ir::{
+    Branch, Case, Class, Cmp, Collection, Expr, Function, Op, Parameter, Stmt, Takes, template_of,
+};
+use crate::lower::{Lowering, Rules, boxed, one};
+use crate::phrase::{join, without_indent};
+use crate::sequence::{self, Each};
+
+pub(crate) static RULES: Rules = Rules { expression, statement };
+
+/// The bodies of heredocs, by the id of the node that opens each: the grammar puts them where the
+/// next line begins.
+pub(crate) fn heredocs(tree: &Tree) -> HashMap<usize, Node<'_>> {
+    let (mut openings, mut bodies) = (Vec::new(), Vec::new());
+    for node in preorder(tree) {
+        match node.kind() {
+            "heredoc_beginning" => openings.push(node.id()),
+            "heredoc_body" => bodies.push(node),
+            _ => {}
+        }
+    }
+    openings.into_iter().zip(bodies).collect()
+}
+
+fn expression(cx: &mut Lowering, node: Node) -> Option<Expr> {
+    Some(match node.kind() {
+        "identifier" | "constant" | "instance_variable" | "class_variable" | "global_variable"
+        | "self" | "nil" | "true" | "false" | "super" | "operator" | "setter" | "encoding"
+        | "file" | "line" | "forward_argument" | "hash_key_symbol" | "simple_symbol"
+        | "scope_resolution" | "forward_parameter" => Expr::name(cx.text(node)),
+        "integer" | "float" | "rational" | "complex" => Expr::Number(cx.text(node).to_owned()),
+        "character" => Expr::Text {
+            prefix: "",
+            quote: '\'',
+            content: cx.text(node).trim_start_matches('?').to_owned(),
+        },
+        "string" | "bare_string" => {
+            let quote = if cx.text(node).starts_with('\'') { '\'' } else { '"' };
+            text(cx, node, quote)
+        }
+        "chained_string" => chained(cx, node),
+        "heredoc_beginning" => heredoc(cx, node),
+        "subshell" => Expr::Say("the output of the command {0}", vec![text(cx, node, '`')]),
+        "delimited_symbol" => Expr::Say("the symbol {0}", vec![text(cx, node, '"')]),
+        "bare_symbol" => Expr::name(format!(":{}", cx.text(node))),
+        "regex" => {
+            let flags = cx.text(node).rsplit('/').next().unwrap_or("");
+            let template = if flags.contains('i') {
+                "the pattern {0} ignoring case"
+            } else {
+                "the pattern {0}"
+            };
+            Expr::Say(template, vec![text(cx, node, '/')])
+        }
+        "array" | "string_array" | "symbol_array" => Expr::Items(Collection::Array, cx.exprs(node)),
+        "hash" => Expr::Items(Collection::Dictionary, cx.exprs(node)),
+        "pair" => {
+            let key = cx.need(node, "key");
+            match cx.field(node, "value") {
+                Some(value) => Expr::Entry(boxed(key), boxed(value)),
+                None => Expr::Entry(boxed(key.clone()), boxed(key)),
+            }
+        }
+        "splat_argument" | "rest_assignment" => match cx.first(node) {
+            Some(inner) => Expr::Spread(boxed(inner)),
+            None => Expr::Spread(boxed(Expr::name("_"))),
+        },
+        "hash_splat_argument" => {
+            Expr::SpreadEntries(boxed(cx.first(node).unwrap_or_else(|| Expr::name("_"))))
+        }
+        "splat_parameter" => match cx.field(node, "name") {
+            Some(name) => Expr::Spread(boxed(name)),
+            None => Expr::Spread(boxed(Expr::name("_"))),
+        },
+        "hash_splat_parameter" => match cx.field(node, "name") {
+            Some(name) => Expr::SpreadEntries(boxed(name)),
+            None => Expr::name("any other entries"),
+        },
+        "hash_splat_nil" => Expr::name("no other entries"),
+        "block_argument" => match cx.first(node) {
+            Some(symbol) => Expr::Say("the block {0}", vec![symbol]),
+            None => Expr::name("the given block"),
+        },
+        "left_assignment_list"
+        | "right_assignment_list"
+        | "destructured_left_assignment"
+        | "destructured_parameter" => Expr::Items(Collection::Tuple, cx.exprs(node)),
+        "argument_list" => match cx.exprs(node) {
+            mut items if items.len() == 1 => items.remove(0),
+            items => Expr::Items(Collection::Tuple, items),
+        },
+        "binary" => binary(cx, node)?,
+        "unary" => unary(cx, node),
+        "conditional" => Expr::Choice {
+            condition: boxed(cx.need(node, "condition")),
+            then: boxed(cx.need(node, "consequence")),
+            otherwise: boxed(cx.need(node, "alternative")),
+        },
+        "range" => {
+            let template = match (
+                node.child_by_field_name("begin").is_some(),
+                node.child_by_field_name("end").is_some(),
+                cx.field_text(node, "operator") == "...",
+            ) {
+                (true, true, false) => "the range from {o0} to {o1}",
+                (true, true, true) => "the range from {o0} to {o1} (exclusive)",
+                (true, false, _) => "the range from {o0} on",
+                (false, true, false) => "the range up to {o0}",
+                (false, true, true) => "the range up to {o0} (exclusive)",
+                (false, false, _) => "the whole range",
+            };
+            let parts = ["begin", "end"].into_iter().filter_map(|side| cx.field(node, side));
+            Expr::Say(template, parts.collect())
+        }
+        "assignment" => Expr::Bind(boxed(cx.need(node, "left")), boxed(cx.need(node, "right"))),
+        "operator_assignment" => {
+            let target = cx.need(node, "left");
+            let value = cx.need(node, "right");
+            let sign = cx.field_text(node, "operator");
+            let changed = match (Op::from_sign(sign), sign) {
+                (Some(op), _) => Expr::Chain(boxed(target.clone()), vec![(op, value)]),
+                (None, "&&=") => Expr::And(vec![target.clone(), value]),
+                _ => Expr::Or(vec![target.clone(), value]),
+            };
+            Expr::Bind(boxed(target), boxed(changed))
+        }
+        "parenthesized_statements" | "interpolation" => match cx.parts(node).as_slice() {
+            [only] => cx.expr(*only),
+            _ => steps_value(cx, node)?,
+        },
+        "rescue_modifier" => {
+            let parts = vec![cx.need(node, "body"), cx.need(node, "handler")];
+            Expr::Say("{0}, or {o1} if that raises an error", parts)
+        }
+        "if_modifier" | "unless_modifier" => {
+            let value = cx.need(node, "body");
+            let condition = cx.need(node, "condition");
+            let condition =
+                if node.kind() == "if_modifier" { condition } else { Expr::Not(boxed(condition)) };
+            Expr::Say("{o0} (only if {c1})", vec![value, condition])
+        }
+        "if" | "unless" | "case" | "case_match" | "begin" | "while" | "until" | "for" => {
+            steps_value(cx, node)?
+        }
+        "element_reference" => element(cx, node)?,
+        "call" => call(cx, node),
+        "lambda" => {
+            let parameters = node
+                .child_by_field_name("parameters")
+                .map(|list| parameters(cx, list))
+                .unwrap_or_default();
+            let body = node.child_by_field_name("body")?;
+            returning(parameters, block_body(cx, body))
+        }
+        "yield" => match cx.first(node) {
+            Some(value) => Expr::Say("what the block returns for {0}", vec![value]),
+            None => Expr::Say("what the block returns", Vec::new()),
+        },
+        "match_pattern" => Expr::Say(
+            "{0} taken apart as {1}",
+            vec![cx.need(node, "value"), cx.need(node, "pattern")],
+        ),
+        "test_pattern" => Expr::Test {
+            holds: "{0} matches {1}",
+            fails: "{0} does not match {1}",
+            parts: vec![cx.need(node, "value"), cx.need(node, "pattern")],
+        },
+        "alternative_pattern" => Expr::Say("{|}", cx.exprs(node)),
+        "as_pattern" => {
+            Expr::Say("{0} (called {1})", vec![cx.need(node, "value"), cx.need(node, "name")])
+        }
+        "array_pattern" | "find_pattern" | "hash_pattern" => pattern(cx, node),
+        "keyword_pattern" => {
+            let key = cx.need(node, "key");
+            match cx.field(node, "value") {
+                Some(value) => Expr::Entry(boxed(key), boxed(value)),
+                None => key,
+            }
+        }
+        "parenthesized_pattern"
+        | "expression_reference_pattern"
+        | "pattern"
+        | "superclass"
+        | "in"
+        | "exception_variable" => cx.first(node)?,
+        "variable_reference_pattern" => Expr::Say("the value of {0}", vec![cx.need(node, "name")]),
+        "return" => Expr::Say("(return {*})", cx.exprs(node)),
+        "next" => Expr::name("(go on with the next iteration)"),
+        "break" => Expr::name("(leave the loop)"),
+        "redo" => Expr::name("(repeat this iteration)"),
+        "retry" => Expr::name("(try again)"),
+        "method" | "singleton_method" => {
+            let function = method(cx, node);
+            Expr::Below {
+                template: "the method {0}",
+                parts: vec![Expr::name(function.name.as_str())],
+                body: vec![Stmt::Function(function)],
+            }
+        }
+        "class" | "module" | "singleton_class" => steps_value(cx, node)?,
+        _ => return None,
+    })
+}
+
+/// A text with values inside; the parts of a quoted text, a pattern or a heredoc.
+fn text(cx: &mut Lowering, node: Node, quote: char) -> Expr {
+    let mut content = String::new();
+    let mut values = Vec::new();
+    text_parts(cx, node, &mut content, &mut values);
+    template_of("", quote, content, values)
+}
+
+fn text_parts(cx: &mut Lowering, node: Node, content: &mut String, values: &mut Vec<Expr>) {
+    for part in cx.parts(node) {
+        match part.kind() {
+            "string_content" | "escape_sequence" | "heredoc_content" => *content += cx.text(part),
+            "interpolation" => {
+                *content += "{}";
+                values.push(cx.expr(part));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Neighbouring literals are one.
+fn chained(cx: &mut Lowering, node: Node) -> Expr {
+    let mut content = String::new();
+    let mut values = Vec::new();
+    for part in cx.parts(node) {
+        text_parts(cx, part, &mut content, &mut values);
+    }
+    template_of("", '"', content, values)
+}
+
+fn heredoc(cx: &mut Lowering, node: Node) -> Expr {
+    let mut content = String::new();
+    let mut values = Vec::new();
+    if let Some(body) = cx.elsewhere(node) {
+        text_parts(cx, body, &mut content, &mut values);
+    }
+    let content = content.trim_start_matches(['\r', '\n']);
+    let content =
+        if cx.text(node).starts_with("<<~") { without_indent(content) } else { content.to_owned() };
+    template_of("", '"', content.trim_end().to_owned(), values)
+}
+
+fn pattern(cx: &mut Lowering, node: Node) -> Expr {
+    let class = cx.field(node, "class");
+    let class_id = node.child_by_field_name("class").map(|class| class.id());
+    let mut items = Vec::new();
+    for part in cx.parts(node) {
+        if Some(part.id()) != class_id {
+            items.push(cx.expr(part));
+        }
+    }
+    let kind =
+        if node.kind() == "hash_pattern" { Collection::Dictionary } else { Collection::Array };
+    match class {
+        Some(class) if items.is_empty() => class,
+        Some(class) => {
+            items.insert(0, class);
+            Expr::Say("a {0} with {1*}", items)
+        }
+        None => Expr::Items(kind, items),
+    }
+}
+
+/// The value of statements that stand where a value is asked for.
+fn steps_value(cx: &mut Lowering, node: Node) -> Option<Expr> {
+    let mut body = Vec::new();
+    if node.kind() == "parenthesized_statements" || node.kind() == "interpolation" {
+        body = cx.block(node);
+    } else if !statement(cx, node, &mut body) {
+        return None;
+    }
+    if let [Stmt::If { branches, otherwise: Some(otherwise) }] = body.as_slice()
+        && let [branch] = branches.as_slice()
+        && let ([Stmt::Expr(then)], [Stmt::Expr(otherwise)]) =
+            (branch.body.as_slice(), otherwise.as_slice())
+    {
+        return Some(Expr::Choice {
+            condition: boxed(branch.condition.clone()),
+            then: boxed(then.clone()),
+            otherwise: boxed(otherwise.clone()),
+        });
+    }
+    give(&mut body, &|value| Stmt::Say("the value is {0}", vec![value]));
+    Some(Expr::Below { template: "the value found in the steps below", parts: Vec::new(), body })
+}
+
+/// Makes a step of the value that statements end with, in every branch that they end in.
+fn give(body: &mut [Stmt], step: &dyn Fn(Expr) -> Stmt) {
+    // What follows `try:` are its handlers; the `ensure` at the end gives no value.
+    let mut end = body.len();
+    if let Some(Stmt::Under("in any case, finally:", ..)) = body.last() {
+        end -= 1;
+    }
+    let mut otherwise = false;
+    while end > 0 {
+        match &mut body[end - 1] {
+            Stmt::Under(heading, _, inner) if heading.starts_with("if nothing was raised") => {
+                give(inner, step);
+                otherwise = true;
+                end -= 1;
+            }
+            Stmt::Under(heading, _, inner) if heading.contains("is caught") => {
+                give(inner, step);
+                end -= 1;
+            }
+            _ => break,
+        }
+    }
+    let Some(last) = body[..end].last_mut() else { return };
+    match last {
+        Stmt::Expr(value) if !is_effect(value) => {
+            let value = std::mem::replace(value, Expr::Unknown(Vec::new()));
+            *last = step(value);
+        }
+        Stmt::If { branches, otherwise } => {
+            for branch in branches {
+                give(&mut branch.body, step);
+            }
+            if let Some(body) = otherwise {
+                give(body, step);
+            }
+        }
+        Stmt::Switch { cases, .. } => {
+            for case in cases {
+                give(&mut case.body, step);
+            }
+        }
+        Stmt::Under("try:", _, inner) if !otherwise => give(inner, step),
+        Stmt::Block(inner) => give(inner, step),
+        _ => {}
+    }
+}
+
+/// Whether a call is made for what it does, by its name.
+fn is_effect(value: &Expr) -> bool {
+    match value {
+        Expr::Call(callee, arguments) => {
+            let name = match &**callee {
+                Expr::Attribute(_, name) | Expr::Name(name) => name.as_str(),
+                _ => return false,
+            };
+            let block = matches!(arguments.last(), Some(Expr::Closure { .. }));
+            name.len() > 1 && name.ends_with('!')
+                || matches!(name, "super" | "each" | "tap" | "freeze" | "exit" | "sleep")
+                || block && !matches!(name, "fetch" | "new" | "transaction" | "open" | "chdir")
+                || idioms::find(Language::Ruby, callee, arguments.len(), true).is_some()
+        }
+        Expr::Say(template, _) => template.ends_with(" appended"),
+        Expr::Name(name) => name.len() > 1 && name.ends_with('!'),
+        _ => false,
+    }
+}
+
+/// Rows of operators of one class, followed down the left side in a loop.
+fn binary(cx: &mut Lowering, node: Node) -> Option<Expr> {
+    let sign = cx.field_text(node, "operator");
+    let (holds, fails) = match sign {
+        "==" | "!=" | "<" | "<=" | ">" | ">=" => {
+            let first = boxed(cx.need(node, "left"));
+            let cmp = Cmp::from_sign(sign)?;
+            return Some(Expr::Compare(first, vec![(cmp, cx.need(node, "right"))]));
+        }
+        "===" => ("{1} is matched by {0}", "{1} is not matched by {0}"),
+        "=~" => ("{0} matches {1}", "{0} does not match {1}"),
+        "!~" => ("{0} does not match {1}", "{0} matches {1}"),
+        "<=>" => {
+            let parts = vec![cx.need(node, "left"), cx.need(node, "right")];
+            return Some(Expr::Say("the order of {0} and {1}", parts));
+        }
+        "<<" => {
+            // xs << x << y appends; 1 << n shifts.
+            let mut items = Vec::new();
+            let mut at = node;
+            while at.kind() == "binary" && cx.field_text(at, "operator") == "<<" {
+                items.push(at.child_by_field_name("right")?);
+                at = at.child_by_field_name("left")?;
+            }
+            let base = cx.expr(at);
+            if matches!(base, Expr::Number(_)) {
+                return cx.row(node, "binary");
+            }
+            let mut parts = vec![base];
+            parts.extend(items.into_iter().rev().map(|item| cx.expr(item)));
+            return Some(Expr::Say("{0} with {1*} appended", parts));
+        }
+        _ => return cx.row(node, "binary"),
+    };
+    let parts = vec![cx.need(node, "left"), cx.need(node, "right")];
+    Some(Expr::Test { holds, fails, parts })
+}
+
+fn unary(cx: &mut Lowering, node: Node) -> Expr {
+    let operand = cx.need(node, "operand");
+    match cx.field_text(node, "operator") {
+        "!" | "not" => match operand {
+            // !!x is x as a truth value.
+            Expr::Not(inner) => Expr::Say("{0} as a truth value", vec![*inner]),
+            operand => Expr::Not(boxed(operand)),
+        },
+        "-" => Expr::Negative(boxed(operand)),
+        "~" => Expr::BitNot(boxed(operand)),
+        "defined?" => Expr::Test {
+            holds: "{0} is defined",
+            fails: "{0} is not defined",
+            parts: vec![operand],
+        },
+        _ => operand,
+    }
+}
+
+/// `xs[i]`, `xs[from..to]`, `xs[from, count]`, `Set[1, 2]`.
+fn element(cx: &mut Lowering, node: Node) -> Option<Expr> {
+    let object = node.child_by_field_name("object")?;
+    let places: Vec<Node> =
+        cx.parts(node).into_iter().filter(|part| part.id() != object.id()).collect();
+    let base = cx.expr(object);
+    Some(match places.as_slice() {
+        [] => Expr::Say("an empty {0}", vec![base]),
+        [range] if range.kind() == "range" => {
+            let from = cx.field(*range, "begin");
+            let to = cx.field(*range, "end");
+            let inclusive = cx.field_text(*range, "operator") == "..";
+            let to = match to {
+                // xs[1..-1] ends with the last element.
+                Some(to) if inclusive => match to.integer() {
+                    Some(-1) => None,
+                    Some(end) => Some(Expr::Number((end + 1).to_string())),
+                    None => {
+                        let parts = match from {
+                            Some(from) if from.integer() != Some(0) => vec![base, from, to],
+                            _ => vec![base, Expr::Number("0".into()), to],
+                        };
+                        return Some(Expr::Say(
+                            "the elements of {0} from index {o1} to {o2}",
+                            parts,
+                        ));
+                    }
+                },
+                to => to,
+            };
+            let to = to.map(|to| match to.integer() {
+                Some(end) if end < 0 => Expr::Negative(boxed(Expr::Number((-end).to_string()))),
+                _ => to,
+            });
+            let from = from.filter(|from| from.integer() != Some(0) || to.is_none());
+            Expr::Slice {
+                of: Some(boxed(base)),
+                from: from.map(boxed),
+                to: to.map(boxed),
+                step: None,
+            }
+        }
+        [only] => Expr::Index(boxed(base), boxed(cx.expr(*only))),
+        [_, count] if !matches!(&base, Expr::Name(name) if name.starts_with(char::is_uppercase)) => {
+            let count = cx.expr(*count);
+            let from = cx.expr(places[0]);
+            if from.integer() == Some(0) {
+                Expr::Slice {
+                    of: Some(boxed(base)),
+                    from: None,
+                    to: Some(boxed(count)),
+                    step: None,
+                }
+            } else {
+                Expr::Say("{o2} elements of {o0} from index {1} on", vec![base, from, count])
+            }
+        }
+        several => {
+            let mut parts = vec![base];
+            parts.extend(several.iter().map(|place| cx.expr(*place)));
+            Expr::Say("the {0} of {1*}", parts)
+        }
+    })
+}
+
+/// The steps of a block, with what its `next` with a value returns.
+fn block_body(cx: &mut Lowering, block: Node) -> Vec<Stmt> {
+    let body = block.child_by_field_name("body");
+    cx.inside(false, |cx| body.map(|body| cx.body(body)).unwrap_or_default())
+}
+
+fn parameters(cx: &mut Lowering, list: Node) -> Vec<Parameter> {
+    let mut found = Vec::new();
+    for part in cx.parts(list) {
+        let name = cx.field_text(part, "name");
+        found.push(match part.kind() {
+            "optional_parameter" | "keyword_parameter" => {
+                let default = cx.field(part, "value");
+                Parameter { default, ..one(name) }
+            }
+            "splat_parameter" => {
+                let name = if name.is_empty() { "of any number" } else { name };
+                Parameter { takes: Takes::Rest, ..one(name) }
+            }
+            "hash_splat_parameter" => {
+                let name = if name.is_empty() { "of any name" } else { name };
+                Parameter { takes: Takes::RestByName, ..one(name) }
+            }
+            "block_parameter" => {
+                let name =
+                    if name.is_empty() { "a block".into() } else { format!("the block {name}") };
+                one(&name)
+            }
+            "destructured_parameter" => {
+                let names: Vec<String> =
+                    cx.parts(part).iter().map(|name| cx.text(*name).to_owned()).collect();
+                one(&format!("(the pair of {})", join(&names, "and")))
+            }
+            "forward_parameter" => one("all arguments"),
+            "hash_splat_nil" => continue,
+            _ if node_is_local(list, part) => continue,
+            _ => one(cx.text(part)),
+        });
+    }
+    found
+}
+
+/// Whether `part` is a variable of the block's own: `|x; y|`.
+fn node_is_local(list: Node, part: Node) -> bool {
+    let mut cursor = list.walk();
+    list.children_by_field_name("locals", &mut cursor).any(|local| local.id() == part.id())
+}
+
+/// The parameters and steps of the block of a call.
+fn block_of(cx: &mut Lowering, call: Node) -> Option<(Vec<Parameter>, Vec<Stmt>, bool)> {
+    let block = call.child_by_field_name("block")?;
+    let parameters = block
+        .child_by_field_name("parameters")
+        .map(|list| parameters(cx, list))
+        .unwrap_or_default();
+    Some((parameters, block_body(cx, block), block.kind() == "block"))
+}
+
+/// A function that gives the last value of its steps.
+fn returning(parameters: Vec<Parameter>, mut body: Vec<Stmt>) -> Expr {
+    match body.as_mut_slice() {
+        [Stmt::Expr(value)] if !is_effect(value) => {
+            let value = std::mem::replace(value, Expr::Unknown(Vec::new()));
+            return Expr::Lambda { parameters, value: boxed(value) };
+        }
+        [Stmt::Return(value @ Some(_))] => {
+            if let Some(value) = value.take() {
+                return Expr::Lambda { parameters, value: boxed(value) };
+            }
+        }
+        _ => give(&mut body, &|value| Stmt::Return(Some(value))),
+    }
+    Expr::Closure { parameters, body }
+}
+
+fn each(method: &str) -> Option<Each> {
+    Some(match method {
+        "map" | "collect" | "map!" | "collect!" | "filter_map" => Each::Map,
+        "flat_map" | "collect_concat" => Each::FlatMap,
+        "select" | "filter" | "find_all" | "select!" | "keep_if" => Each::Filter,
+        "reject" | "reject!" | "delete_if" => Each::Reject,
+        "any?" => Each::Any,
+        "all?" => Each::All,
+        "none?" => Each::None,
+        "find" | "detect" => Each::Find,
+        "find_index" | "index" => Each::FindIndex,
+        "count" => Each::Count,
+        "sum" => Each::Sum,
+        "sort_by" | "sort_by!" => Each::SortBy,
+        "group_by" => Each::GroupBy,
+        "index_by" => Each::Index,
+        "min_by" => Each::MinBy,
+        "max_by" => Each::MaxBy,
+        "partition" => Each::Partition,
+        "take_while" => Each::TakeWhile,
+        "drop_while" => Each::DropWhile,
+        _ => return None,
+    })
+}
+
+/// The sequence that is gone through, and the element where its index comes along.
+fn with_index(over: Expr, names: &[Parameter]) -> (Expr, Option<Expr>) {
+    match over {
+        Expr::Call(callee, arguments) => match (*callee, names) {
+            (Expr::Attribute(base, method), [element, index])
+                if matches!(&*method, "each_with_index" | "with_index") =>
+            {
+                let base = match *base {
+                    Expr::Attribute(base, map) if matches!(&*map, "map" | "each" | "select") => {
+                        *base
+                    }
+                    other => other,
+                };
+                let parts = vec![Expr::name(&*element.name), Expr::name(&*index.name)];
+                (base, Some(Expr::Say("{0} (with index {1})", parts)))
+            }
+            (callee, _) => (Expr::Call(boxed(callee), arguments), None),
+        },
+        Expr::Attribute(base, method) if method == "each_with_index" && names.len() == 2 => {
+            let parts = vec![Expr::name(&*names[0].name), Expr::name(&*names[1].name)];
+            (*base, Some(Expr::Say("{0} (with index {1})", parts)))
+        }
+        over => (over, None),
+    }
+}
+
+fn callee(cx: &mut Lowering, node: Node) -> Expr {
+    let method = cx.field_text(node, "method");
+    match cx.field(node, "receiver") {
+        Some(base) if method.is_empty() => Expr::Attribute(boxed(base), "call".into()),
+        Some(base) => Expr::Attribute(boxed(base), method.into()),
+        None => Expr::name(method),
+    }
+}
+
+fn arguments(cx: &mut Lowering, node: Node) -> Vec<Expr> {
+    let mut found =
+        node.child_by_field_name("arguments").map(|list| cx.exprs(list)).unwrap_or_default();
+    for argument in &mut found {
+        // name: value among arguments is an argument by name.
+        if let Expr::Entry(key, value) = argument
+            && let Expr::Name(name) = &**key
+            && !name.starts_with(':')
+        {
+            *argument = Expr::Named(name.clone(), value.clone());
+        }
+    }
+    found
+}
+
+fn call(cx: &mut Lowering, node: Node) -> Expr {
+    let value = plain_or_block(cx, node);
+    if cx.field_text(node, "operator") == "&."
+        && let Some(base) = cx.field(node, "receiver")
+    {
+        return Expr::Say("{0} (if {1} is set)", vec![value, base]);
+    }
+    value
+}
+
+fn plain_or_block(cx: &mut Lowering, node: Node) -> Expr {
+    let method = cx.field_text(node, "method");
+    let mut arguments = arguments(cx, node);
+    if let Some((names, mut body, braces)) = block_of(cx, node) {
+        if matches!(method, "lambda" | "proc") && node.child_by_field_name("receiver").is_none() {
+            return returning(names, body);
+        }
+        if let Some(receiver) = node.child_by_field_name("receiver")
+            && (each(method).is_some()
+                || matches!(
+                    method,
+                    "with_index" | "inject" | "reduce" | "sort" | "each_with_object"
+                ))
+        {
+            let over = cx.expr(receiver);
+            if let Some(value) = over_elements(&over, method, &names, &mut body, &arguments) {
+                return value;
+            }
+        }
+        let callee = callee(cx, node);
+        arguments.push(if braces {
+            match body.as_mut_slice() {
+                [Stmt::Expr(value)] if !is_effect(value) => {
+                    let value = std::mem::replace(value, Expr::Unknown(Vec::new()));
+                    Expr::Lambda { parameters: names, value: boxed(value) }
+                }
+                _ => Expr::Closure { parameters: names, body },
+            }
+        } else {
+            Expr::Closure { parameters: names, body }
+        });
+        return Expr::Call(boxed(callee), arguments);
+    }
+    let callee = callee(cx, node);
+    // xs.map(&:name)
+    if let (Expr::Attribute(over, _), Some(each)) = (&callee, each(method))
+        && let [Expr::Say("the block {0}", function)] = arguments.as_slice()
+        && let [function] = function.as_slice()
+    {
+        let element = Expr::name(sequence::element_name(over));
+        let value = match function {
+            Expr::Name(name) if name.starts_with(':') => {
+                sent(Expr::Attribute(boxed(element.clone()), name[1..].to_owned()))
+            }
+            function => Expr::Call(boxed(function.clone()), vec![element.clone()]),
+        };
+        let function =
+            Expr::Lambda { parameters: vec![one(&path_of(&element))], value: boxed(value) };
+        return sequence::value(each, (**over).clone(), None, function);
+    }
+    // xs.inject(:+), xs.reduce(0, &:+)
+    if let (Expr::Attribute(over, _), "inject" | "reduce" | "sum", Some(last)) =
+        (&callee, method, arguments.last())
+    {
+        let symbol = match last {
+            Expr::Say("the block {0}", inner) => inner.first(),
+            last => Some(last),
+        };
+        let template = match symbol {
+            Some(Expr::Name(name)) if name == ":+" => Some("the sum of {0}"),
+            Some(Expr::Name(name)) if name == ":*" => Some("the product of {0}"),
+            _ => None,
+        };
+        if let Some(template) = template {
+            return Expr::Say(template, vec![(**over).clone()]);
+        }
+    }
+    match (&callee, arguments.is_empty()) {
+        (Expr::Attribute(class, method), _) if method == "new" => {
+            if let Some(class) = class.path() {
+                return match (class.as_str(), arguments.len()) {
+                    ("Hash", 0) => Expr::Items(Collection::Dictionary, Vec::new()),
+                    ("Hash", 1) => Expr::Say("an empty hash with the default {0}", arguments),
+                    ("Array", 0) => Expr::Items(Collection::Array, Vec::new()),
+                    ("Array", 1) => Expr::Say("a new array of length {0}", arguments),
+                    ("Array", 2) => Expr::Say("a new array of {o0} times {1}", arguments),
+                    ("Set", 0) => Expr::Items(Collection::Set, Vec::new()),
+                    _ => Expr::New { class, arguments, members: None },
+                };
+            }
+            Expr::Call(boxed(callee), arguments)
+        }
+        // What has no arguments reads as an attribute.
+        (_, true) => sent(callee),
+        _ => Expr::Call(boxed(callee), arguments),
+    }
+}
+
+fn path_of(name: &Expr) -> String {
+    name.path().unwrap_or_default()
+}
+
+/// A call without arguments: an idiom, or an attribute.
+fn sent(callee: Expr) -> Expr {
+    let idiom = [false, true]
+        .into_iter()
+        .any(|step| idioms::find(Language::Ruby, &callee, 0, step).is_some());
+    let question = matches!(&callee, Expr::Attribute(_, name) if name.ends_with('?'));
+    if idiom || question { Expr::Call(boxed(callee), Vec::new()) } else { callee }
+}
+
+/// What a method with a block makes of the elements of `over`.
+fn over_elements(
+    over: &Expr,
+    method: &str,
+    names: &[Parameter],
+    body: &mut Vec<Stmt>,
+    arguments: &[Expr],
+) -> Option<Expr> {
+    let single = match body.as_slice() {
+        [Stmt::Expr(value)] => Some(value.clone()),
+        _ => None,
+    };
+    match (method, names, arguments) {
+        ("sort", [a, b], []) => {
+            let Some(Expr::Say("the order of {0} and {1}", sides)) = &single else { return None };
+            let [first, second] = sides.as_slice() else { return None };
+            let (a, b) = (Expr::name(&*a.name), Expr::name(&*b.name));
+            if (first, second) == (&a, &b) {
+                return Some(Expr::Say("{0} sorted in ascending order", vec![over.clone()]));
+            }
+            if (first, second) == (&b, &a) {
+                return Some(Expr::Say("{0} sorted in descending order", vec![over.clone()]));
+            }
+            None
+        }
+        ("inject" | "reduce", [sum, element], start) if start.len() < 2 => {
+            let names = (Expr::name(&*sum.name), Expr::name(&*element.name));
+            let mut parts = vec![over.clone(), names.0, names.1];
+            match single {
+                Some(Expr::Chain(first, rest))
+                    if *first == parts[1]
+                        && matches!(rest.as_slice(), [(Op::Add | Op::Mul, last)] if *last == parts[2])
+                        && start.iter().all(|start| {
+                            start.integer() == Some(if rest[0].0 == Op::Add { 0 } else { 1 })
+                        }) =>
+                {
+                    let add = rest[0].0 == Op::Add;
+                    let template = if add { "the sum of {0}" } else { "the product of {0}" };
+                    Some(Expr::Say(template, vec![over.clone()]))
+                }
+                Some(value) if !is_effect(&value) => {
+                    parts.push(value);
+                    parts.extend(start.iter().cloned());
+                    Some(Expr::Say(
+                        if start.is_empty() {
+                            "the {1} after setting it to {o3} for each {2} of {o0}"
+                        } else {
+                            "the {1}, {o4} at first, after setting it to {o3} for each {2} of {o0}"
+                        },
+                        parts,
+                    ))
+                }
+                _ => {
+                    parts.extend(start.iter().cloned());
+                    let mut body = std::mem::take(body);
+                    give(&mut body, &|value| Stmt::Return(Some(value)));
+                    Some(Expr::Below {
+                        template: if start.is_empty() {
+                            "the {1} after setting it to what the steps below return for each \
+                             {2} of {o0}"
+                        } else {
+                            "the {1}, {o3} at first, after setting it to what the steps below \
+                             return for each {2} of {o0}"
+                        },
+                        parts,
+                        body,
+                    })
+                }
+            }
+        }
+        ("each_with_object", [element, memo], [start]) => Some(Expr::Below {
+            template: "the {1}, {o3} at first, after the steps below for each {2} of {o0}",
+            parts: vec![
+                over.clone(),
+                Expr::name(&*memo.name),
+                Expr::name(&*element.name),
+                start.clone(),
+            ],
+            body: std::mem::take(body),
+        }),
+        ("with_index", [_, _], _) => {
+            // xs.map.with_index { |x, i| … }
+            let Expr::Attribute(base, inner) = over else { return None };
+            let each = each(inner)?;
+            let parts = vec![Expr::name(&*names[0].name), Expr::name(&*names[1].name)];
+            let target = Some(Expr::Say("{0} (with index {1})", parts));
+            let function = returning(names.to_vec(), std::mem::take(body));
+            Some(sequence::value(each, (**base).clone(), target, function))
+        }
+        (method, _, []) => {
+            let each = each(method)?;
+            let (over, target) = with_index(over.clone(), names);
+            let function = returning(names.to_vec(), std::mem::take(body));
+            Some(sequence::value(each, over, target, function))
+        }
+        _ => None,
+    }
+}
+
+fn statement(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) -> bool {
+    match node.kind() {
+        "program" | "body_statement" | "begin" | "do" | "then" | "block_body" | "else"
+        | "ensure" => {
+            let mut body = Vec::new();
+            guarded(cx, node, &mut body);
+            out.push(Stmt::Block(body));
+        }
+        "parenthesized_statements" => {
+            for part in cx.parts(node) {
+                cx.stmt(part, out);
+            }
+        }
+        "begin_block" | "end_block" => {
+            let heading = if node.kind() == "begin_block" {
+                "before all else:"
+            } else {
+                "when the program ends:"
+            };
+            let body = cx.block(node);
+            out.push(Stmt::Under(heading, Vec::new(), body));
+        }
+        "assignment" => assignment(cx, node, out),
+        "operator_assignment" => {
+            let (target, value) = (cx.need(node, "left"), cx.need(node, "right"));
+            let sign = cx.field_text(node, "operator");
+            out.push(match (Op::from_sign(sign), sign) {
+                (Some(Op::Shl), _) => Stmt::Say("append {1} to {o0}", vec![target, value]),
+                (Some(op), _) => Stmt::Augment { target, op, value },
+                (None, "&&=") => Stmt::Say("if {0} is set, set it to {1}", vec![target, value]),
+                _ => Stmt::Say("set {0} to {1} unless it is set already", vec![target, value]),
+            });
+        }
+        "binary" => match cx.field_text(node, "operator") {
+            "&&" | "and" | "||" | "or" if is_action(cx, node) => {
+                let condition = cx.need(node, "left");
+                let condition = match cx.field_text(node, "operator") {
+                    "&&" | "and" => condition,
+                    _ => Expr::Not(boxed(condition)),
+                };
+                let body = cx.body_field(node, "right");
+                let branches = vec![Branch { before: Vec::new(), condition, body }];
+                out.push(Stmt::If { branches, otherwise: None });
+            }
+            "<<" => match cx.expr(node) {
+                Expr::Say("{0} with {1*} appended", parts) => {
+                    out.push(Stmt::Say("append {1*} to {o0}", parts));
+                }
+                value => out.push(Stmt::Expr(value)),
+            },
+            _ => return false,
+        },
+        "if" | "unless" => if_statement(cx, node, out),
+        "if_modifier" | "unless_modifier" => {
+            let condition = cx.need(node, "condition");
+            let condition =
+                if node.kind() == "if_modifier" { condition } else { Expr::Not(boxed(condition)) };
+            let body = cx.body_field(node, "body");
+            let branches = vec![Branch { before: Vec::new(), condition, body }];
+            out.push(Stmt::If { branches, otherwise: None });
+        }
+        "rescue_modifier" => {
+            let body = cx.body_field(node, "body");
+            let handler = cx.body_field(node, "handler");
+            out.push(Stmt::Under("try:", Vec::new(), body));
+            out.push(Stmt::Under("if an error is caught:", Vec::new(), handler));
+        }
+        "while" | "until" | "while_modifier" | "until_modifier" => while_loop(cx, node, out),
+        "for" => {
+            let target = cx.need(node, "pattern");
+            let iterable = node.child_by_field_name("value").map(|value| cx.parts(value));
+            let body = cx.loop_body(node);
+            match iterable.as_deref() {
+                Some([range]) => out.push(for_each(cx, target, *range, body)),
+                _ => return false,
+            }
+        }
+        "case" => case(cx, node, out),
+        "case_match" => case_match(cx, node, out),
+        "match_pattern" => {
+            let parts = vec![cx.need(node, "value"), cx.need(node, "pattern")];
+            out.push(Stmt::Say("take {0} apart as {1}", parts));
+        }
+        "call" => call_statement(cx, node, out),
+        "yield" => {
+            let value = cx.first(node);
+            out.push(match value {
+                Some(value) => Stmt::Say("yield {0} to the block", vec![value]),
+                None => Stmt::Say("run the given block", Vec::new()),
+            });
+        }
+        "return" => {
+            let value = cx.first(node);
+            out.push(Stmt::Return(value));
+        }
+        "next" => match cx.first(node) {
+            Some(value) => out.push(Stmt::Return(Some(value))),
+            None => out.push(Stmt::Say("go on with the next iteration", Vec::new())),
+        },
+        "break" => match cx.first(node) {
+            Some(value) => out.push(Stmt::Say("leave the loop with {0}", vec![value])),
+            None => out.push(Stmt::Say("leave the loop", Vec::new())),
+        },
+        "redo" => out.push(Stmt::Say("repeat this iteration", Vec::new())),
+        "retry" => out.push(Stmt::Say("try again", Vec::new())),
+        "alias" => {
+            let parts = vec![cx.need(node, "alias"), cx.need(node, "name")];
+            out.push(Stmt::Say("let {0} be another name of {1}", parts));
+        }
+        "undef" => {
+            let parts = cx.exprs(node);
+            out.push(Stmt::Say("undefine {*}", parts));
+        }
+        "method" | "singleton_method" => {
+            let function = method(cx, node);
+            out.push(Stmt::Function(function));
+        }
+        "class" | "module" => {
+            let parents = node
+                .child_by_field_name("superclass")
+                .map(|parent| cx.exprs(parent))
+                .unwrap_or_default();
+            let body = cx.body_field(node, "body");
+            out.push(Stmt::Class(Class {
+                kind: if node.kind() == "class" { "class" } else { "module" },
+                name: cx.field_text(node, "name").into(),
+                parents,
+                decorators: Vec::new(),
+                body,
+            }));
+        }
+        "singleton_class" => {
+            let value = cx.need(node, "value");
+            let body = cx.body_field(node, "body");
+            out.push(Stmt::Under("in the class of {0} itself:", vec![value], body));
+        }
+        // Literals for themselves document or do nothing; a name may be a call.
+        _ => return false,
+    }
+    true
+}
+
+/// Whether the right side of `a && b` is done rather than asked for.
+fn is_action(cx: &Lowering, node: Node) -> bool {
+    let Some(right) = node.child_by_field_name("right") else { return false };
+    match right.kind() {
+        "return"
+        | "next"
+        | "break"
+        | "retry"
+        | "redo"
+        | "assignment"
+        | "operator_assignment"
+        | "yield" => true,
+        "parenthesized_statements" => true,
+        "call" => {
+            matches!(cx.field_text(right, "method"), "raise" | "puts" | "fail" | "exit" | "abort")
+        }
+        _ => false,
+    }
+}
+
+/// Statements with their handlers: `rescue`, `else` and `ensure`.
+fn guarded(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) {
+    let parts = cx.parts(node);
+    let handler = |part: &Node| matches!(part.kind(), "rescue" | "ensure");
+    let other =
+        |part: &Node| part.kind() == "else" && matches!(node.kind(), "begin" | "body_statement");
+    let mut body = Vec::new();
+    for part in parts.iter().filter(|part| !handler(part) && !other(part)) {
+        cx.stmt(*part, &mut body);
+    }
+    if !parts.iter().any(handler) {
+        out.append(&mut body);
+        return;
+    }
+    out.push(Stmt::Under("try:", Vec::new(), body));
+    for part in parts.into_iter().filter(|part| handler(part) || other(part)) {
+        match part.kind() {
+            "rescue" => {
+                let mut kinds = part
+                    .child_by_field_name("exceptions")
+                    .map(|list| cx.exprs(list))
+                    .unwrap_or_default();
+                if kinds.is_empty() {
+                    kinds.push(Expr::name("an error"));
+                }
+                let mut given = vec![Expr::Say("{|}", kinds)];
+                given.extend(part.child_by_field_name("variable").and_then(|name| cx.first(name)));
+                let body = cx.body_field(part, "body");
+                out.push(if given.len() > 1 {
+                    Stmt::Under("if {0} is caught as {1}:", given, body)
+                } else {
+                    Stmt::Under("if {0} is caught:", given, body)
+                });
+            }
+            "else" => {
+                let body = cx.block(part);
+                out.push(Stmt::Under("if nothing was raised:", Vec::new(), body));
+            }
+            _ => {
+                let body = cx.block(part);
+                out.push(Stmt::Under("in any case, finally:", Vec::new(), body));
+            }
+        }
+    }
+}
+
+fn assignment(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) {
+    let mut targets = vec![cx.need(node, "left")];
+    let Some(mut right) = node.child_by_field_name("right") else { return };
+    // a = b = 0: the right side is an assignment again.
+    while right.kind() == "assignment" {
+        targets.push(cx.need(right, "left"));
+        match right.child_by_field_name("right") {
+            Some(inner) => right = inner,
+            None => break,
+        }
+    }
+    // x = if … : the value is set in every branch.
+    if matches!(right.kind(), "if" | "unless" | "case" | "case_match" | "begin") {
+        let mut body = Vec::new();
+        cx.stmt(right, &mut body);
+        let plain = match body.as_slice() {
+            [Stmt::If { branches, otherwise: Some(otherwise) }] => {
+                branches.len() == 1
+                    && branches.iter().all(|b| matches!(b.body.as_slice(), [Stmt::Expr(_)]))
+                    && matches!(otherwise.as_slice(), [Stmt::Expr(_)])
+            }
+            _ => false,
+        };
+        if !plain {
+            let mut body = match body.pop() {
+                Some(Stmt::Block(inner)) => inner,
+                Some(other) => vec![other],
+                None => Vec::new(),
+            };
+            let targets = targets.clone();
+            give(&mut body, &|value| Stmt::Assign { targets: targets.clone(), value });
+            out.append(&mut body);
+            return;
+        }
+    }
+    let value = match (targets.as_slice(), cx.expr(right)) {
+        ([Expr::Items(Collection::Tuple, _)], Expr::Items(Collection::Array, values))
+            if right.kind() == "array" =>
+        {
+            Expr::Items(Collection::Tuple, values)
+        }
+        (_, value) => value,
+    };
+    out.push(Stmt::Assign { targets, value });
+}
+
+/// `elsif` nests in the grammar; here it is a loop, whatever the length of the row.
+fn if_statement(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) {
+    let mut branches = Vec::new();
+    let mut otherwise = None;
+    let mut at = node;
+    loop {
+        let condition = cx.need(at, "condition");
+        let condition = if at.kind() == "unless" { Expr::Not(boxed(condition)) } else { condition };
+        let body = cx.body_field(at, "consequence");
+        branches.push(Branch { before: Vec::new(), condition, body });
+        match at.child_by_field_name("alternative") {
+            Some(next) if next.kind() == "elsif" => at = next,
+            Some(last) => {
+                otherwise = Some(cx.block(last));
+                break;
+            }
+            None => break,
+        }
+    }
+    out.push(Stmt::If { branches, otherwise });
+}
+
+fn while_loop(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) {
+    let condition = cx.need(node, "condition");
+    let until = node.kind().starts_with("until");
+    let body = cx.loop_body(node);
+    let condition = if until { Expr::Not(boxed(condition)) } else { condition };
+    let endless = matches!(&condition, Expr::Name(name) if name == "true");
+    let begin = node.child_by_field_name("body").is_some_and(|body| body.kind() == "begin");
+    out.push(if endless {
+        Stmt::Under("repeat forever:", Vec::new(), body)
+    } else if begin && node.kind().ends_with("modifier") {
+        Stmt::Under("do once, and again while {c0}:", vec![condition], body)
+    } else {
+        Stmt::Under("while {c0}:", vec![condition], body)
+    });
+}
+
+/// A loop over a range of numbers, or over anything else.
+fn for_each(cx: &mut Lowering, target: Expr, over: Node, body: Vec<Stmt>) -> Stmt {
+    let mut range = over;
+    while range.kind() == "parenthesized_statements" {
+        match cx.parts(range).as_slice() {
+            [inner] => range = *inner,
+            _ => break,
+        }
+    }
+    if range.kind() == "range"
+        && let (Some(from), Some(to)) =
+            (range.child_by_field_name("begin"), range.child_by_field_name("end"))
+        && target.path().is_some()
+    {
+        let (from, to) = (cx.expr(from), cx.expr(to));
+        let text = |value: &Expr| matches!(value, Expr::Text { .. });
+        if !text(&from) && !text(&to) {
+            let inclusive = cx.field_text(range, "operator") == "..";
+            let step = Expr::Number("1".into());
+            return Stmt::Count { variable: target, from, to, inclusive, step, body };
+        }
+    }
+    let iterable = cx.expr(over);
+    Stmt::ForEach { target, iterable, body }
+}
+
+fn case(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) {
+    let subject: Vec<Expr> = cx.field(node, "value").into_iter().collect();
+    let mut cases = Vec::new();
+    for part in cx.parts(node) {
+        match part.kind() {
+            "when" => {
+                let values =
+                    cx.fields(part, "pattern").into_iter().map(|one| cx.expr(one)).collect();
+                let body = cx.body_field(part, "body");
+                cases.push(Case { values, guard: None, body });
+            }
+            "else" => {
+                let body = cx.block(part);
+                cases.push(Case { values: Vec::new(), guard: None, body });
+            }
+            _ => {}
+        }
+    }
+    let heading =
+        if subject.is_empty() { "take the first case that holds:" } else { "depending on {0}:" };
+    out.push(Stmt::Switch { heading, subject, cases });
+}
+
+fn case_match(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) {
+    let subject = vec![cx.need(node, "value")];
+    let mut cases = Vec::new();
+    for part in cx.fields(node, "clauses") {
+        let values = match cx.need(part, "pattern") {
+            Expr::Say("{|}", several) => several,
+            one => vec![one],
+        };
+        let guard = part.child_by_field_name("guard").map(|guard| {
+            let condition = cx.need(guard, "condition");
+            if guard.kind() == "if_guard" { condition } else { Expr::Not(boxed(condition)) }
+        });
+        let body = cx.body_field(part, "body");
+        cases.push(Case { values, guard, body });
+    }
+    if let Some(part) = node.child_by_field_name("else") {
+        let body = cx.block(part);
+        cases.push(Case { values: Vec::new(), guard: None, body });
+    }
+    out.push(Stmt::Switch { heading: "depending on {0}:", subject, cases });
+}
+
+fn call_statement(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) {
+    let name = cx.field_text(node, "method");
+    let receiver = node.child_by_field_name("receiver");
+    if let Some(receiver) = receiver
+        && node.child_by_field_name("block").is_some()
+        && looping(cx, node, receiver, name, out)
+    {
+        return;
+    }
+    if receiver.is_none() {
+        if name == "loop"
+            && let Some((_, body, _)) = block_of(cx, node)
+        {
+            out.push(Stmt::Under("repeat forever:", Vec::new(), body));
+            return;
+        }
+        if own_words(cx, node, name, out) {
+            return;
+        }
+    }
+    let value = cx.expr(node);
+    // xs.map! { … } and the like change xs.
+    if let (Some(receiver), true) = (receiver, name.len() > 1 && name.ends_with('!'))
+        && each(name).is_some()
+        && !matches!(value, Expr::Call(..))
+    {
+        let target = cx.expr(receiver);
+        out.push(Stmt::Assign { targets: vec![target], value });
+        return;
+    }
+    // File.open(path) do |file| … end holds the file for these steps.
+    if let Expr::Call(callee, arguments) = &value
+        && let Some((Expr::Closure { parameters, body }, given)) = arguments.split_last()
+        && let [name] = parameters.as_slice()
+        && matches!(callee.path().as_deref(), Some("File.open" | "open" | "IO.popen" | "CSV.open"))
+    {
+        let open = Expr::Call(callee.clone(), given.to_vec());
+        let name = Some(Expr::name(name.name.as_str()));
+        out.push(Stmt::With { resources: vec![(open, name)], body: body.clone() });
+        return;
+    }
+    out.push(Stmt::Expr(value));
+}
+
+/// Methods with a block that are loops.
+fn looping(cx: &mut Lowering, node: Node, receiver: Node, name: &str, out: &mut Vec<Stmt>) -> bool {
+    if !matches!(
+        name,
+        "each"
+            | "each_with_index"
+            | "each_pair"
+            | "each_key"
+            | "each_value"
+            | "each_index"
+            | "times"
+            | "upto"
+            | "downto"
+            | "step"
+            | "each_slice"
+            | "each_cons"
+            | "reverse_each"
+            | "each_char"
+            | "each_line"
+            | "each_byte"
+            | "with_index"
+            | "each_entry"
+    ) {
+        return false;
+    }
+    let Some((names, body, _)) = block_of(cx, node) else { return false };
+    let arguments = arguments(cx, node);
+    let mut names: Vec<Expr> = names
+        .into_iter()
+        .map(|one| match one.takes {
+            Takes::One => Expr::name(one.name),
+            _ => Expr::Spread(boxed(Expr::name(one.name))),
+        })
+        .collect();
+    let count = |cx: &mut Lowering, variable: Expr, step: i64, body: Vec<Stmt>| {
+        let from = cx.expr(receiver);
+        let to = arguments.first().cloned().unwrap_or_else(|| Expr::name("no end"));
+        let step = Expr::Number(step.to_string());
+        Stmt::Count { variable, from, to, inclusive: true, step, body }
+    };
+    let statement = match (name, names.len(), arguments.len()) {
+        ("each", 0, 0) => {
+            let over = cx.expr(receiver);
+            Stmt::Under("for each element of {o0}:", vec![over], body)
+        }
+        ("each", 1, 0) => for_each(cx, names.remove(0), receiver, body),
+        ("each" | "each_pair", 2, 0) => {
+            // Slices, pairs of a hash or elements with their index.
+            let over = cx.expr(receiver);
+            match over {
+                Expr::Call(..) => {
+                    let target = Expr::Items(Collection::Tuple, names);
+                    Stmt::ForEach { target, iterable: over, body }
+                }
+                Expr::Attribute(base, method) if method == "each_with_index" => {
+                    let parts = vec![names.remove(1), names.remove(0), *base];
+                    Stmt::Under("for each index {o0} and element {o1} of {o2}:", parts, body)
+                }
+                over => {
+                    names.push(over);
+                    Stmt::Under("for each key {o0} and value {o1} of {o2}:", names, body)
+                }
+            }
+        }
+        ("each", _, 0) => {
+            let over = cx.expr(receiver);
+            let target = Expr::Items(Collection::Tuple, names);
+            Stmt::ForEach { target, iterable: over, body }
+        }
+        ("each_with_index", 2, 0) => {
+            let over = cx.expr(receiver);
+            let parts = vec![names.remove(1), names.remove(0), over];
+            Stmt::Under("for each index {o0} and element {o1} of {o2}:", parts, body)
+        }
+        ("with_index", 2, given @ (0 | 1)) => {
+            let Expr::Attribute(base, method) = cx.expr(receiver) else { return false };
+            if method != "each" {
+                return false;
+            }
+            let mut parts = vec![names.remove(1), names.remove(0), *base];
+            parts.extend(arguments);
+            Stmt::Under(
+                if given == 0 {
+                    "for each index {o0} and element {o1} of {o2}:"
+                } else {
+                    "for each index {o0} (counted from {o3}) and element {o1} of {o2}:"
+                },
+                parts,
+                body,
+            )
+        }
+        ("each_key", 1, 0) => {
+            names.push(cx.expr(receiver));
+            Stmt::Under("for each key {o0} of {o1}:", names, body)
+        }
+        ("each_value", 1, 0) => {
+            names.push(cx.expr(receiver));
+            Stmt::Under("for each value {o0} of {o1}:", names, body)
+        }
+        ("each_index", 1, 0) => {
+            names.push(cx.expr(receiver));
+            Stmt::Under("for each index {o0} of {o1}:", names, body)
+        }
+        ("each_char", 1, 0) => {
+            names.push(cx.expr(receiver));
+            Stmt::Under("for each character {o0} of {o1}:", names, body)
+        }
+        ("each_line", 1, 0) => {
+            names.push(cx.expr(receiver));
+            Stmt::Under("for each line {o0} of {o1}:", names, body)
+        }
+        ("each_byte", 1, 0) => {
+            names.push(cx.expr(receiver));
+            Stmt::Under("for each byte {o0} of {o1}:", names, body)
+        }
+        ("reverse_each", 1, 0) => {
+            names.push(cx.expr(receiver));
+            Stmt::Under("for each {o0} of {o1} from the last to the first:", names, body)
+        }
+        ("times", 0, 0) => {
+            let over = cx.expr(receiver);
+            Stmt::Under("repeat {0} times:", vec![over], body)
+        }
+        ("times", 1, 0) => {
+            let to = cx.expr(receiver);
+            let (from, step) = (Expr::Number("0".into()), Expr::Number("1".into()));
+            Stmt::Count { variable: names.remove(0), from, to, inclusive: false, step, body }
+        }
+        ("upto", 1, 1) => count(cx, names.remove(0), 1, body),
+        ("downto", 1, 1) => count(cx, names.remove(0), -1, body),
+        ("step", 1, 2) => {
+            let Some(step) = arguments[1].integer().filter(|step| *step != 0) else {
+                return false;
+            };
+            count(cx, names.remove(0), step, body)
+        }
+        ("each_slice" | "each_cons", 1.., 1) => {
+            let over = cx.expr(receiver);
+            let target = match names.len() {
+                1 => names.remove(0),
+                _ => Expr::Items(Collection::Tuple, names),
+            };
+            let parts = vec![target, over, arguments[0].clone()];
+            let template = if name == "each_slice" {
+                "for each {o0} among the groups of {o2} elements of {o1}:"
+            } else {
+                "for each {o0} among the runs of {o2} neighbouring elements of {o1}:"
+            };
+            Stmt::Under(template, parts, body)
+        }
+        _ => return false,
+    };
+    out.push(statement);
+    true
+}
+
+/// Methods without a receiver that have words of their own.
+fn own_words(cx: &mut Lowering, node: Node, name: &str, out: &mut Vec<Stmt>) -> bool {
+    // private def f … end
+    if let Some(list) = node.child_by_field_name("arguments")
+        && let [definition] = cx.parts(list).as_slice()
+        && matches!(definition.kind(), "method" | "singleton_method")
+    {
+        let mut function = method(cx, *definition);
+        function.kind = format!("{name} {}", function.kind);
+        out.push(Stmt::Function(function));
+        return true;
+    }
+    if node.child_by_field_name("block").is_some() {
+        return false;
+    }
+    let template = match name {
+        "attr_accessor" => "declare the readable and writable attributes {*}",
+        "attr_reader" => "declare the readable attributes {*}",
+        "attr_writer" => "declare the writable attributes {*}",
+        "include" => "include the module {*}",
+        "extend" => "extend with the module {*}",
+        "prepend" => "prepend the module {*}",
+        "require" | "require_relative" | "load" => "load {*}",
+        "private" => "make {*} private",
+        "protected" => "make {*} protected",
+        "public" => "make {*} public",
+        "private_class_method" => "make the class method {*} private",
+        "private_constant" => "make the constant {*} private",
+        "throw" => "leave the block that catches {0}",
+        "raise" | "fail" => {
+            let mut given = arguments(cx, node);
+            let error = match given.len() {
+                0 => None,
+                1 => given.pop(),
+                _ => {
+                    let class = given.remove(0);
+                    match class.path() {
+                        Some(class) => {
+                            given.truncate(1);
+                            Some(Expr::New { class, arguments: given, members: None })
+                        }
+                        None => Some(class),
+                    }
+                }
+            };
+            out.push(Stmt::Raise { error, cause: None });
+            return true;
+        }
+        "super" => {
+            let given = arguments(cx, node);
+            out.push(if given.is_empty() {
+                Stmt::Say("call the method of the parent class", given)
+            } else {
+                Stmt::Say("call the method of the parent class with {*}", given)
+            });
+            return true;
+        }
+        _ => return false,
+    };
+    let given = arguments(cx, node);
+    if given.is_empty() {
+        return false;
+    }
+    out.push(Stmt::Say(template, given));
+    true
+}
+
+fn method(cx: &mut Lowering, node: Node) -> Function {
+    let name = cx.field_text(node, "name").to_owned();
+    let parameters =
+        node.child_by_field_name("parameters").map(|list| parameters(cx, list)).unwrap_or_default();
+    let mut body = cx.inside(false, |cx| cx.body_field(node, "body"));
+    if name != "initialize" && !(name.ends_with('=') && name.starts_with(char::is_alphabetic)) {
+        give(&mut body, &|value| Stmt::Return(Some(value)));
+    }
+    let kind = match node.kind() {
+        "singleton_method" => "class method",
+        _ if name == "initialize" => "constructor",
+        _ => "method",
+    };
+    let name = match node.child_by_field_name("object") {
+        Some(object) if cx.text(object) != "self" => format!("{}.{name}", cx.text(object)),
+        _ if kind == "constructor" => String::new(),
+        _ => name,
+    };
+    Function { kind: kind.into(), name, parameters, decorators: Vec::new(), body }
+}
