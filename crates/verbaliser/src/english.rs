@@ -143,6 +143,39 @@ fn textual(language: Language, value: &Expr) -> bool {
     }
 }
 
+/// The sequence whose length an expression is.
+fn length_of(language: Language, value: &Expr) -> Option<&Expr> {
+    match value {
+        Expr::Call(callee, arguments) => match (&**callee, arguments.as_slice()) {
+            (Expr::Name(name), [sequence]) => {
+                let known = match language {
+                    Language::Python | Language::Go => name == "len",
+                    Language::Php => {
+                        matches!(name.as_str(), "count" | "strlen" | "sizeof" | "mb_strlen")
+                    }
+                    _ => false,
+                };
+                known.then_some(sequence)
+            }
+            (Expr::Attribute(sequence, name), []) => {
+                let known = match language {
+                    Language::Java => matches!(name.as_str(), "length" | "size"),
+                    Language::Ruby => matches!(name.as_str(), "length" | "size" | "count"),
+                    _ => false,
+                };
+                known.then_some(&**sequence)
+            }
+            _ => None,
+        },
+        Expr::Attribute(sequence, name)
+            if name == "length" && matches!(language, Language::Java | Language::JavaScript) =>
+        {
+            Some(sequence)
+        }
+        _ => None,
+    }
+}
+
 fn is_named_or_spread(value: &Expr) -> bool {
     matches!(value, Expr::Named(..) | Expr::Spread(_) | Expr::SpreadEntries(_))
 }

@@ -345,6 +345,8 @@ pub(crate) enum Takes {
     Rest,
     /// All further keyword arguments.
     RestByName,
+    /// The block that the call brings along (Ruby).
+    Block,
 }
 
 /// A parameter of a function.

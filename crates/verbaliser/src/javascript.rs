@@ -82,6 +82,7 @@ fn expression(cx: &mut Lowering, node: Node) -> Option<Expr> {
             match (class, arguments.len()) {
                 ("Array", 0) => Expr::Items(Collection::Array, Vec::new()),
                 ("Array", 1) => Expr::Say("a new array of length {0}", arguments),
+                ("Object", 0) => Expr::Items(Collection::Dictionary, Vec::new()),
                 ("Set", 1) => Expr::Say("a set of the elements of {0}", arguments),
                 ("Set", 0) => Expr::Items(Collection::Set, Vec::new()),
                 ("Map", 0) => Expr::Say("an empty map", arguments),
@@ -261,6 +262,13 @@ fn call(cx: &mut Lowering, node: Node) -> Expr {
     let callee = cx.need(node, "function");
     let (base, method) = match callee {
         Expr::Attribute(base, method) => (*base, method),
+        Expr::Name(name) if name == "Array" && arguments.len() == 1 => {
+            return Expr::Say("a new array of length {0}", arguments);
+        }
+        // An error may be made without `new`.
+        Expr::Name(name) if name.ends_with("Error") && name.starts_with(char::is_uppercase) => {
+            return Expr::New { class: name, arguments, members: None };
+        }
         callee => {
             let optional = node.child_by_field_name("optional_chain").is_some();
             let call = Expr::Call(boxed(callee.clone()), arguments);
@@ -278,10 +286,57 @@ fn call(cx: &mut Lowering, node: Node) -> Expr {
         let target = indexed(function);
         return sequence::value(each, base, target, arguments.remove(0));
     }
+    if let Some(value) = part_of(&base, &method, &mut arguments) {
+        return value;
+    }
     if let Some(value) = chained(&base, &method, &mut arguments) {
         return value;
     }
     Expr::Call(boxed(Expr::Attribute(boxed(base), method)), arguments)
+}
+
+/// Parts of sequences, and texts with something replaced.
+fn part_of(base: &Expr, method: &str, arguments: &mut Vec<Expr>) -> Option<Expr> {
+    match (method, arguments.as_mut_slice()) {
+        ("slice", [from]) if from.integer() != Some(0) => Some(Expr::Slice {
+            of: Some(boxed(base.clone())),
+            from: Some(boxed(from.clone())),
+            to: None,
+            step: None,
+        }),
+        ("slice", [from, to]) => Some(Expr::Slice {
+            of: Some(boxed(base.clone())),
+            from: Some(from.clone()).filter(|from| from.integer() != Some(0)).map(boxed),
+            to: Some(boxed(to.clone())),
+            step: None,
+        }),
+        ("replace" | "replaceAll", [pattern, by]) if !is_function(by) => {
+            let global = match pattern {
+                Expr::Say(words, _) if words.starts_with("the global pattern") => {
+                    *words = if words.ends_with("case") {
+                        "the pattern {0} ignoring case"
+                    } else {
+                        "the pattern {0}"
+                    };
+                    true
+                }
+                Expr::Say(..) => false,
+                Expr::Text { .. } => method == "replaceAll",
+                _ => return None,
+            };
+            let empty = matches!(by, Expr::Text { content, .. } if content.is_empty());
+            Some(Expr::Say(
+                match (global, empty) {
+                    (true, true) => "{o0} with all matches of {o1} removed",
+                    (true, false) => "{o0} with all matches of {o1} replaced by {o2}",
+                    (false, true) => "{o0} with the first match of {o1} removed",
+                    (false, false) => "{o0} with the first match of {o1} replaced by {o2}",
+                },
+                vec![base.clone(), pattern.clone(), by.clone()],
+            ))
+        }
+        _ => None,
+    }
 }
 
 /// The element that a function of an element and its index is given.
@@ -326,9 +381,9 @@ fn chained(base: &Expr, method: &str, arguments: &mut Vec<Expr>) -> Option<Expr>
             parts.extend(start.iter().cloned());
             Some(Expr::Say(
                 if start.is_empty() {
-                    "the {1} after setting it to {o3} for each {2} of {o0}"
+                    "the {1} that becomes {o3} for each {2} of {o0}"
                 } else {
-                    "the {1}, {o4} at first, after setting it to {o3} for each {2} of {o0}"
+                    "the {1} that starts as {o4} and becomes {o3} for each {2} of {o0}"
                 },
                 parts,
             ))
@@ -336,8 +391,7 @@ fn chained(base: &Expr, method: &str, arguments: &mut Vec<Expr>) -> Option<Expr>
         ("reduce", [Expr::Closure { parameters, body }, start]) => {
             let [sum, element, ..] = parameters.as_slice() else { return None };
             Some(Expr::Below {
-                template: "the {1}, {o3} at first, after setting it to what the steps below \
-                           return for each {2} of {o0}",
+                template: "the {1} that starts as {o3} and becomes what the steps below return for each {2} of {o0}",
                 parts: vec![
                     base.clone(),
                     Expr::name(sum.name.as_str()),

@@ -361,9 +361,21 @@ fn is_effect(value: &Expr) -> bool {
                 || idioms::find(Language::Ruby, callee, arguments.len(), true).is_some()
         }
         Expr::Say(template, _) => template.ends_with(" appended"),
-        Expr::Name(name) => name.len() > 1 && name.ends_with('!'),
+        Expr::Name(name) | Expr::Attribute(_, name) => name.len() > 1 && name.ends_with('!'),
         _ => false,
     }
+}
+
+/// Whether an expression only gives a value: it is no call.
+fn is_plain_value(value: &Expr) -> bool {
+    !matches!(
+        value,
+        Expr::Call(..)
+            | Expr::Name(_)
+            | Expr::Attribute(..)
+            | Expr::Below { .. }
+            | Expr::New { .. }
+    )
 }
 
 /// Rows of operators of one class, followed down the left side in a loop.
@@ -512,9 +524,8 @@ fn parameters(cx: &mut Lowering, list: Node) -> Vec<Parameter> {
                 Parameter { takes: Takes::RestByName, ..one(name) }
             }
             "block_parameter" => {
-                let name =
-                    if name.is_empty() { "a block".into() } else { format!("the block {name}") };
-                one(&name)
+                let name = if name.is_empty() { "given" } else { name };
+                Parameter { takes: Takes::Block, ..one(name) }
             }
             "destructured_parameter" => {
                 let names: Vec<String> =
@@ -668,6 +679,13 @@ fn plain_or_block(cx: &mut Lowering, node: Node) -> Expr {
             }
         }
         let callee = callee(cx, node);
+        if let Some(Stmt::Expr(value)) = body.last()
+            && body.len() > 1
+            && is_plain_value(value)
+            && let Some(Stmt::Expr(value)) = body.pop()
+        {
+            body.push(Stmt::Say("the value is {0}", vec![value]));
+        }
         arguments.push(if braces {
             match body.as_mut_slice() {
                 [Stmt::Expr(value)] if !is_effect(value) => {
@@ -677,8 +695,19 @@ fn plain_or_block(cx: &mut Lowering, node: Node) -> Expr {
                 _ => Expr::Closure { parameters: names, body },
             }
         } else {
-            Expr::Closure { parameters: names, body }
+            match body.as_mut_slice() {
+                [Stmt::Expr(value)] if is_plain_value(value) && !is_effect(value) => {
+                    let value = std::mem::replace(value, Expr::Unknown(Vec::new()));
+                    Expr::Lambda { parameters: names, value: boxed(value) }
+                }
+                _ => Expr::Closure { parameters: names, body },
+            }
         });
+        if let (Expr::Attribute(class, _), "new") = (&callee, method)
+            && let Some(class) = class.path()
+        {
+            return Expr::New { class, arguments, members: None };
+        }
         return Expr::Call(boxed(callee), arguments);
     }
     let callee = callee(cx, node);
@@ -794,9 +823,9 @@ fn over_elements(
                     parts.extend(start.iter().cloned());
                     Some(Expr::Say(
                         if start.is_empty() {
-                            "the {1} after setting it to {o3} for each {2} of {o0}"
+                            "the {1} that becomes {o3} for each {2} of {o0}"
                         } else {
-                            "the {1}, {o4} at first, after setting it to {o3} for each {2} of {o0}"
+                            "the {1} that starts as {o4} and becomes {o3} for each {2} of {o0}"
                         },
                         parts,
                     ))
@@ -807,11 +836,9 @@ fn over_elements(
                     give(&mut body, &|value| Stmt::Return(Some(value)));
                     Some(Expr::Below {
                         template: if start.is_empty() {
-                            "the {1} after setting it to what the steps below return for each \
-                             {2} of {o0}"
+                            "the {1} that becomes what the steps below return for each {2} of {o0}"
                         } else {
-                            "the {1}, {o3} at first, after setting it to what the steps below \
-                             return for each {2} of {o0}"
+                            "the {1} that starts as {o3} and becomes what the steps below return for each {2} of {o0}"
                         },
                         parts,
                         body,
@@ -820,7 +847,7 @@ fn over_elements(
             }
         }
         ("each_with_object", [element, memo], [start]) => Some(Expr::Below {
-            template: "the {1}, {o3} at first, after the steps below for each {2} of {o0}",
+            template: "the {1} that starts as {o3} and goes through the steps below for each {2} of {o0}",
             parts: vec![
                 over.clone(),
                 Expr::name(&*memo.name),
@@ -984,7 +1011,13 @@ fn statement(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) -> bool {
             let body = cx.body_field(node, "body");
             out.push(Stmt::Under("in the class of {0} itself:", vec![value], body));
         }
-        // Literals for themselves document or do nothing; a name may be a call.
+        "identifier" if cx.text(node) == "raise" => {
+            out.push(Stmt::Raise { error: None, cause: None });
+        }
+        "identifier" if matches!(cx.text(node), "private" | "protected" | "public") => {
+            out.push(Stmt::Say("make what follows {0}", vec![Expr::name(cx.text(node))]));
+        }
+        "super" => out.push(Stmt::Say("call the method of the parent class", Vec::new())),
         _ => return false,
     }
     true
@@ -1017,8 +1050,13 @@ fn guarded(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) {
     let other =
         |part: &Node| part.kind() == "else" && matches!(node.kind(), "begin" | "body_statement");
     let mut body = Vec::new();
-    for part in parts.iter().filter(|part| !handler(part) && !other(part)) {
-        cx.stmt(*part, &mut body);
+    let count = parts.len();
+    for (index, part) in parts.iter().enumerate() {
+        // A text that is not the last value documents.
+        let silent = matches!(part.kind(), "string" | "heredoc_beginning") && index + 1 < count;
+        if !handler(part) && !other(part) && !silent {
+            cx.stmt(*part, &mut body);
+        }
     }
     if !parts.iter().any(handler) {
         out.append(&mut body);
@@ -1485,6 +1523,9 @@ fn method(cx: &mut Lowering, node: Node) -> Function {
     let mut body = cx.inside(false, |cx| cx.body_field(node, "body"));
     if name != "initialize" && !(name.ends_with('=') && name.starts_with(char::is_alphabetic)) {
         give(&mut body, &|value| Stmt::Return(Some(value)));
+    } else if let Some(Stmt::Expr(Expr::Name(_))) = body.last() {
+        // The value is thrown away.
+        body.pop();
     }
     let kind = match node.kind() {
         "singleton_method" => "class method",

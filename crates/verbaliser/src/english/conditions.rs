@@ -93,6 +93,12 @@ impl English {
             let call = call.strip_prefix("the result of ").unwrap_or(&call);
             return format!("{call} {}", if positive { "holds" } else { "does not hold" });
         }
+        if let Expr::Name(name) = value
+            && self.language == Language::Ruby
+            && name.ends_with('?')
+        {
+            return format!("{name} {}", if positive { "holds" } else { "does not hold" });
+        }
         let text = self.side(value);
         format!("{text} is {}", if positive { "true" } else { "false" })
     }
@@ -167,7 +173,48 @@ impl English {
         if positive { text } else { format!("it is not so that {text}") }
     }
 
+    /// `text.indexOf(part) == -1` asks whether the text contains the part.
+    fn contains(&mut self, left: &Expr, cmp: Cmp, right: &Expr) -> Option<String> {
+        let Expr::Call(callee, arguments) = left else { return None };
+        let (whole, part) = match (self.language, &**callee, arguments.as_slice()) {
+            (Language::Java | Language::JavaScript, Expr::Attribute(whole, method), [part])
+                if matches!(method.as_str(), "indexOf" | "search" | "lastIndexOf") =>
+            {
+                (&**whole, part)
+            }
+            (Language::Python, Expr::Attribute(whole, method), [part]) if method == "find" => {
+                (&**whole, part)
+            }
+            (Language::Go, Expr::Attribute(_, _), [whole, part])
+                if callee.path().as_deref() == Some("strings.Index") =>
+            {
+                (whole, part)
+            }
+            (Language::Php, Expr::Name(name), [whole, part])
+                if matches!(name.as_str(), "strpos" | "mb_strpos") =>
+            {
+                (whole, part)
+            }
+            _ => return None,
+        };
+        let found = match (cmp, right) {
+            (Cmp::Eq, Expr::Name(name)) if name.eq_ignore_ascii_case("false") => false,
+            (Cmp::Ne, Expr::Name(name)) if name.eq_ignore_ascii_case("false") => true,
+            _ if self.language == Language::Php => return None,
+            (Cmp::Eq, place) if place.integer() == Some(-1) => false,
+            (Cmp::Ne | Cmp::Gt, place) if place.integer() == Some(-1) => true,
+            (Cmp::Ge, place) if place.integer() == Some(0) => true,
+            (Cmp::Lt, place) if place.integer() == Some(0) => false,
+            _ => return None,
+        };
+        let verb = if found { "contains" } else { "does not contain" };
+        Some(format!("{} {verb} {}", self.side(whole), self.tight(part, Of)))
+    }
+
     pub(super) fn comparison(&mut self, left: &Expr, cmp: Cmp, right: &Expr) -> String {
+        if let Some(text) = self.contains(left, cmp, right) {
+            return text;
+        }
         let equal = match cmp {
             Cmp::Eq => Some(true),
             Cmp::Ne => Some(false),
@@ -192,9 +239,9 @@ impl English {
                     let word = if equal { "even" } else { "odd" };
                     return format!("{} is {word}", self.tight(base, Infix));
                 }
-                // A negative odd number gives -1 in Java and Go: only equality with 1 in Python
-                // is the same as being odd.
-                1 if even && self.language == Language::Python => {
+                // A negative odd number gives -1 in most languages: only in Python and Ruby is
+                // equality with 1 the same as being odd.
+                1 if even && matches!(self.language, Language::Python | Language::Ruby) => {
                     let word = if equal { "odd" } else { "even" };
                     return format!("{} is {word}", self.tight(base, Infix));
                 }

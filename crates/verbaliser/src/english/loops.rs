@@ -2,7 +2,7 @@
 
 use code_syntax::Language;
 
-use super::{English, Infix, Of, is_named_or_spread};
+use super::{English, Infix, Of, is_named_or_spread, length_of};
 use crate::ir::{Collection, Expr, Op};
 use crate::phrase::join;
 
@@ -61,8 +61,7 @@ impl English {
                     [from, to, step, ..] => (from, to, step),
                     [] => return None,
                 };
-                let range = self.range(from, to, false, step);
-                Some(format!("{} {range}", self.tight(target, Of)))
+                Some(self.counted(target, from, to, false, step))
             }
             ("enumerate", [items], Some((index, item))) => Some(format!(
                 "index {} and element {} of {}",
@@ -93,18 +92,29 @@ impl English {
         }
     }
 
+    /// `i from 0 to n minus 1`, or `index i of xs`.
+    pub(super) fn counted(
+        &mut self,
+        target: &Expr,
+        from: &Expr,
+        to: &Expr,
+        inclusive: bool,
+        step: &Expr,
+    ) -> String {
+        let target = self.tight(target, Of);
+        if from.integer() == Some(0)
+            && step.integer() == Some(1)
+            && !inclusive
+            && let Some(sequence) = length_of(self.language, to)
+        {
+            return format!("index {target} of {}", self.tight(sequence, Of));
+        }
+        format!("{target} {}", self.range(from, to, inclusive, step))
+    }
+
     /// `from 0 to n minus 1`: both ends included.
     pub(super) fn range(&mut self, from: &Expr, to: &Expr, inclusive: bool, step: &Expr) -> String {
         let size = step.integer();
-        if from.integer() == Some(0)
-            && size == Some(1)
-            && !inclusive
-            && let Expr::Call(callee, arguments) = to
-            && let [items] = arguments.as_slice()
-            && callee.path().as_deref() == Some("len")
-        {
-            return format!("among the indices of {}", self.tight(items, Of));
-        }
         let down = size.is_some_and(|size| size < 0);
         let known = size.is_some_and(|size| size.abs() == 1);
         let start = self.tight(from, Infix);

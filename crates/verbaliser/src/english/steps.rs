@@ -108,8 +108,8 @@ impl English {
                 self.under(heading, body);
             }
             Stmt::Count { variable, from, to, inclusive, step, body } => {
-                let range = self.range(from, to, *inclusive, step);
-                let heading = format!("for each {} {range}:", self.tight(variable, Of));
+                let heading =
+                    format!("for each {}:", self.counted(variable, from, to, *inclusive, step));
                 self.under(heading, body);
             }
             Stmt::Loop { condition, after, body } => {
@@ -181,6 +181,7 @@ impl English {
                 Takes::One if index == 0 && plain == 1 => format!("argument {}", parameter.name),
                 Takes::One if index == 0 => format!("arguments {}", parameter.name),
                 Takes::One => parameter.name.clone(),
+                Takes::Block => format!("the block {}", parameter.name),
                 Takes::Rest => format!("any further arguments {}", parameter.name),
                 Takes::RestByName => format!("any keyword arguments {}", parameter.name),
             };
@@ -334,6 +335,12 @@ impl English {
                     return format!("print {}", self.top(&text));
                 }
                 // A value that is not used: the call is made for what it does.
+                if self.language == Language::Ruby && arguments.is_empty() {
+                    return match self.idiom(callee, arguments, false) {
+                        Some((value, _)) => format!("evaluate {value}"),
+                        None => self.expression_step(callee),
+                    };
+                }
                 let value = self.plain_call(callee, arguments).0;
                 match value.strip_prefix("the result of ") {
                     Some(call) => format!("call {}{call}", self.callee_kind(callee)),
@@ -351,8 +358,14 @@ impl English {
                 format!("{then} if {condition}, otherwise {}", self.expression_step(otherwise))
             }
             // Ruby calls without parentheses.
-            Expr::Name(_) | Expr::Attribute(..) if self.language == Language::Ruby => {
-                format!("call the method {}", self.top(value))
+            Expr::Name(name) | Expr::Attribute(_, name) if self.language == Language::Ruby => {
+                match (value.path(), value) {
+                    (Some(path), _) => format!("call the method {path}"),
+                    (None, Expr::Attribute(base, _)) => {
+                        format!("call the method {name} on {}", self.tight(base, Of))
+                    }
+                    _ => format!("call the method {name}"),
+                }
             }
             value => format!("evaluate {}", self.top(value)),
         }

@@ -4,7 +4,7 @@ use code_syntax::Language;
 
 use super::{
     BELOW, Clause, DEEPEST_PHRASE, English, Grip, Infix, MOST_ITEMS, Of, Phrase, With, Word,
-    collection, is_named_or_spread, names_in,
+    collection, is_named_or_spread, length_of, names_in,
 };
 use crate::idioms::{self, Idiom};
 use crate::ir::{Clause as Part, Collection, Expr, Op};
@@ -64,7 +64,12 @@ impl English {
             text += before;
             let Some((slot, after)) = after.split_once('}') else { break };
             rest = after;
-            let limit = if text.is_empty() { opening } else { Clause };
+            let mut limit = if text.is_empty() { opening } else { Clause };
+            // What follows a list or a condition would seem to be part of it.
+            let followed = !matches!(after.chars().next(), None | Some(':' | ','));
+            if followed {
+                limit = limit.min(Infix);
+            }
             let part = |digits: &str| digits.parse().ok().and_then(|index: usize| parts.get(index));
             text += &match slot.split_at_checked(1) {
                 Some(("*", "")) => self.list(parts, "and"),
@@ -78,9 +83,17 @@ impl English {
                     Some(part) => self.tight(part, Of),
                     None => String::new(),
                 },
-                Some(("c", index)) => {
-                    part(index).map(|part| self.condition(part, true)).unwrap_or_default()
-                }
+                Some(("c", index)) => match part(index) {
+                    Some(part) => {
+                        let condition = self.condition(part, true);
+                        let open = matches!(part, Expr::And(_) | Expr::Or(_))
+                            || [" for some ", " for every ", " for no "]
+                                .iter()
+                                .any(|words| condition.contains(words));
+                        if followed && open { format!("({condition})") } else { condition }
+                    }
+                    None => String::new(),
+                },
                 Some(("o", index)) => {
                     part(index).map(|part| self.tight(part, Of.min(limit))).unwrap_or_default()
                 }
@@ -235,6 +248,14 @@ impl English {
             if let Some(place) = place {
                 return (format!("the {place} element of {}", self.tight(base, Of)), Of);
             }
+        }
+        // xs[xs.length - 1]
+        if let Expr::Chain(length, back) = at
+            && let [(Op::Sub, one)] = back.as_slice()
+            && one.integer() == Some(1)
+            && length_of(self.language, length) == Some(base)
+        {
+            return (format!("the last element of {}", self.tight(base, Of)), Of);
         }
         if self.language == Language::Python
             && let Some(class) = base.path().filter(|path| is_class(path))
@@ -403,6 +424,9 @@ impl English {
         if let Some(phrase) = self.special(callee, arguments) {
             return (!step).then_some(phrase);
         }
+        if let Some(phrase) = self.start_of_text(callee, arguments) {
+            return (!step).then_some(phrase);
+        }
         if arguments.iter().any(is_named_or_spread) {
             return None;
         }
@@ -426,10 +450,49 @@ impl English {
                     _ => Of,
                 };
                 // Words that follow a phrase would seem to belong to its end.
-                (self.fill_after(template, &parts, Of, Word), grip)
+                let mut text = self.fill_after(template, &parts, Of, Word);
+                // Nothing in the place of something, or between things, has words of its own.
+                for (said, better) in [
+                    (" replaced by an empty string", " removed"),
+                    (" joined with an empty string", " joined together"),
+                    (" split at an empty string", " split into characters"),
+                ] {
+                    if let Some(before) = text.strip_suffix(said) {
+                        text = format!("{before}{better}");
+                    }
+                }
+                (text, grip)
             }
             Idiom::Test(holds, _) => (format!("whether {}", self.fill(holds, &parts, Of)), Clause),
         })
+    }
+
+    /// The first characters of a text, in the languages that say them by a call.
+    fn start_of_text(&mut self, callee: &Expr, arguments: &[Expr]) -> Option<Phrase> {
+        let (text, from, count) = match (self.language, callee, arguments) {
+            (
+                Language::Java | Language::JavaScript,
+                Expr::Attribute(text, method),
+                [from, count],
+            ) if matches!(method.as_str(), "substring" | "substr") => (&**text, from, count),
+            (Language::Php, Expr::Name(name), [text, from, count])
+                if matches!(name.as_str(), "substr" | "mb_substr") =>
+            {
+                (text, from, count)
+            }
+            _ => return None,
+        };
+        if from.integer() != Some(0) || matches!(count, Expr::Negative(_)) {
+            return None;
+        }
+        let text = self.tight(text, Of);
+        Some((
+            match count.integer() {
+                Some(1) => format!("the first character of {text}"),
+                _ => format!("the first {} characters of {text}", self.tight(count, Of)),
+            },
+            Of,
+        ))
     }
 
     /// Calls that take more than a template.
