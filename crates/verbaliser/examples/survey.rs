@@ -28,7 +28,22 @@ struct Sum {
     steps: usize,
     characters: usize,
     coverage: Coverage,
+    /// Of the texts of 15 to 25 lines with something on them: how many have so many steps of their
+    /// own.
+    top_steps: BTreeMap<usize, usize>,
     time: Duration,
+}
+
+/// Lines that hold more than blanks and comments.
+fn lines_of_code(language: Language, code: &str) -> usize {
+    let Ok(snippet) = code_syntax::snippet::parse_snippet(language, code) else { return 0 };
+    let mut lines: Vec<usize> = code_syntax::preorder(&snippet.tree)
+        .filter(|node| node.child_count() == 0 && !language.is_comment_kind(node.kind()))
+        .flat_map(|leaf| [leaf.start_position().row, leaf.end_position().row])
+        .collect();
+    lines.sort_unstable();
+    lines.dedup();
+    lines.len()
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -55,6 +70,11 @@ fn main() -> Result<(), Box<dyn Error>> {
                     sum.steps += verbalised.pseudocode.len();
                     sum.characters += verbalised.pseudocode.to_string().len();
                     sum.coverage.add(&verbalised.report);
+                    if (15..=25).contains(&lines_of_code(record.language, &record.code)) {
+                        let steps = verbalised.pseudocode.steps();
+                        let top = steps.iter().filter(|step| step.depth == 0).count();
+                        *sum.top_steps.entry(top).or_default() += 1;
+                    }
                     if index % show == show - 1 {
                         println!("{}\n----\n{}\n", record.code.trim(), verbalised.pseudocode);
                         println!("================================================");
@@ -82,6 +102,18 @@ fn main() -> Result<(), Box<dyn Error>> {
             100.0 * sum.coverage.without_rule as f64 / sum.coverage.nodes.max(1) as f64,
             sum.coverage.shortened,
             sum.records as f64 / sum.time.as_secs_f64(),
+        );
+        let middling: usize = sum.top_steps.values().sum();
+        let between = |from: usize, to: usize| -> usize {
+            sum.top_steps.range(from..=to).map(|(_, count)| count).sum()
+        };
+        println!(
+            "    {middling} of 15 to 25 lines: {} with 1 to 3 steps of their own, {} with 4 to 10, {} \
+             with more ({} at most)",
+            between(0, 3),
+            between(4, 10),
+            between(11, usize::MAX),
+            sum.top_steps.keys().max().unwrap_or(&0),
         );
         for (kind, count) in &sum.coverage.missing {
             println!("    no rule: {kind} {count}");

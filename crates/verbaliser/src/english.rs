@@ -10,12 +10,14 @@
 //! | module | says |
 //! |---|---|
 //! | `steps` | statements: one step each, with what is nested below it |
+//! | `grouping` | long rows of steps as groups with sub-steps |
 //! | `loops` | what a loop goes through |
 //! | `values` | expressions as phrases |
 //! | `conditions` | expressions as something that holds or does not |
 //! | `known` | what names hold, for the choice of words |
 
 mod conditions;
+mod grouping;
 mod known;
 mod loops;
 mod steps;
@@ -103,7 +105,7 @@ impl English {
             self.step(heading);
             rest = body;
         }
-        self.block(rest);
+        self.block_after(self.steps.len(), rest);
         Pseudocode::new(std::mem::take(&mut self.steps))
     }
 
@@ -130,10 +132,11 @@ fn textual(language: Language, value: &Expr) -> bool {
         }
         Expr::Format { .. } => true,
         Expr::Chain(first, rest) => {
-            textual(first)
-                || rest
-                    .iter()
-                    .any(|(op, item)| *op == Op::Concat || *op == Op::Add && textual(item))
+            textual(first) && !(language == Language::Php && rest[0].0 != Op::Concat)
+                || rest.iter().any(|(op, item)| {
+                    *op == Op::Concat
+                        || *op == Op::Add && language != Language::Php && textual(item)
+                })
         }
         Expr::Call(callee, _) if idioms::is_formatter(language, callee) => true,
         Expr::Call(callee, _) => {

@@ -244,7 +244,6 @@ static JAVA: &[Row] = &[
     (".length", 0, Value("the length of {0}")),
     (".size", 0, Value("the size of {0}")),
     (".charAt", 1, Value("the character of {0} at {1}")),
-    (".get", 1, Value("the entry of {o0} at {o1}")),
     (".getOrDefault", 2, Value("the entry of {o0} at {o1}, or {o2} if there is none")),
     (".substring", 1, Value("the part of {0} from index {1} on")),
     (".substring", 2, Value("the part of {0} from index {1} to {2} (exclusive)")),

@@ -4,7 +4,7 @@ use tree_sitter::Node;
 
 use crate::ir::{Branch, Case, Class, Cmp, Collection, Expr, Function, Op, Parameter, Stmt, Takes};
 use crate::lower::{CountLoop, Lowering, Rules, boxed, one};
-use crate::phrase::without_indent;
+use crate::phrase::{is_class, without_indent};
 
 pub(crate) static RULES: Rules = Rules { expression, statement };
 
@@ -100,6 +100,15 @@ fn expression(cx: &mut Lowering, node: Node) -> Option<Expr> {
                 && matches!(**text, Expr::Text { .. })
             {
                 std::mem::swap(&mut **text, other);
+            }
+            // list.get(i), map.get(key)
+            if let (Expr::Attribute(base, method), [_]) = (&callee, arguments.as_slice())
+                && method == "get"
+                && !base
+                    .path()
+                    .is_some_and(|path| matches!(&*path, "this" | "super") || is_class(&path))
+            {
+                return Some(Expr::Index(base.clone(), boxed(arguments.remove(0))));
             }
             Expr::Call(boxed(callee), arguments)
         }

@@ -707,7 +707,11 @@ fn statement(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) -> bool {
         }
         "import_statement" => import(cx, node, out),
         "export_statement" => export(cx, node, out),
-        "function_declaration" | "generator_function_declaration" => {
+        "function_declaration"
+        | "generator_function_declaration"
+        | "function_expression"
+        | "generator_function"
+        | "arrow_function" => {
             let function = function(cx, node, "function");
             out.push(Stmt::Function(function));
         }

@@ -1339,23 +1339,20 @@ fn looping(cx: &mut Lowering, node: Node, receiver: Node, name: &str, out: &mut 
             Stmt::Under("for each element of {o0}:", vec![over], body)
         }
         ("each", 1, 0) => for_each(cx, names.remove(0), receiver, body),
-        ("each" | "each_pair", 2, 0) => {
-            // Slices, pairs of a hash or elements with their index.
-            let over = cx.expr(receiver);
-            match over {
-                Expr::Call(..) => {
-                    let target = Expr::Items(Collection::Tuple, names);
-                    Stmt::ForEach { target, iterable: over, body }
-                }
-                Expr::Attribute(base, method) if method == "each_with_index" => {
-                    let parts = vec![names.remove(1), names.remove(0), *base];
-                    Stmt::Under("for each index {o0} and element {o1} of {o2}:", parts, body)
-                }
-                over => {
-                    names.push(over);
-                    Stmt::Under("for each key {o0} and value {o1} of {o2}:", names, body)
-                }
+        ("each", 2, 0) => match cx.expr(receiver) {
+            Expr::Attribute(base, method) if method == "each_with_index" => {
+                let parts = vec![names.remove(1), names.remove(0), *base];
+                Stmt::Under("for each index {o0} and element {o1} of {o2}:", parts, body)
             }
+            over => Stmt::ForEach {
+                target: Expr::Items(Collection::Tuple, names),
+                iterable: over,
+                body,
+            },
+        },
+        ("each_pair", 2, 0) => {
+            names.push(cx.expr(receiver));
+            Stmt::Under("for each key {o0} and value {o1} of {o2}:", names, body)
         }
         ("each", _, 0) => {
             let over = cx.expr(receiver);

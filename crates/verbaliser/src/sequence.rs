@@ -96,7 +96,11 @@ fn short(each: Each, over: Expr, target: Expr, value: Expr) -> Expr {
         Each::Reject => list(target.clone(), over, Some(Expr::Not(boxed(value)))),
         Each::FlatMap => say("one array of all in {o2} for each {o0} of {o1}", value),
         Each::Any => test("{c2} for some {o0} in {o1}", "{c2} for no {o0} in {o1}", value),
-        Each::All => test("{c2} for every {o0} in {o1}", "{c2} not for every {o0} in {o1}", value),
+        Each::All => test(
+            "{c2} for every {o0} in {o1}",
+            "it is not so that {c2} for every {o0} in {o1}",
+            value,
+        ),
         Each::None => test("{c2} for no {o0} in {o1}", "{c2} for some {o0} in {o1}", value),
         Each::Find => say("the first {o0} in {o1} where {c2}", value),
         Each::FindIndex => say("the index of the first {o0} in {o1} where {c2}", value),

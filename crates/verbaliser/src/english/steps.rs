@@ -18,13 +18,39 @@ impl English {
     }
 
     pub(super) fn block(&mut self, statements: &[Stmt]) {
-        for statement in statements {
-            self.statement(statement);
+        self.block_after(0, statements);
+    }
+
+    /// The steps of a block that has `before` steps above it on the same level. Steps are grouped
+    /// where too many would stand side by side.
+    pub(super) fn block_after(&mut self, before: usize, statements: &[Stmt]) {
+        let start = self.steps.len();
+        let mut flat = Vec::new();
+        let mut pending: Vec<std::slice::Iter<Stmt>> = vec![statements.iter()];
+        while let Some(level) = pending.last_mut() {
+            match level.next() {
+                Some(Stmt::Block(inner)) => pending.push(inner.iter()),
+                Some(statement) => flat.push(statement),
+                None => {
+                    pending.pop();
+                }
+            }
         }
+        let mut ends = Vec::with_capacity(flat.len());
+        for statement in &flat {
+            self.statement(statement);
+            ends.push(self.steps.len());
+        }
+        self.group(start, before, &flat, &ends);
     }
 
     /// A heading and the steps below it; a block without steps says so.
     pub(super) fn under(&mut self, heading: impl AsRef<str>, body: &[Stmt]) {
+        // A key that is called key needs no second word.
+        let mut heading = heading.as_ref().to_owned();
+        for word in ["key", "value", "index", "element", "character", "line"] {
+            heading = heading.replacen(&format!(" {word} {word} "), &format!(" {word} "), 1);
+        }
         self.step(heading);
         self.depth += 1;
         let before = self.steps.len();
@@ -299,7 +325,10 @@ impl English {
         let by = self.top(value);
         match op {
             Op::Concat => format!("append {by} to {to}"),
-            Op::Add if self.textual(value) || self.kind_of(target) == Kind::Text => {
+            Op::Add
+                if self.language != Language::Php
+                    && (self.textual(value) || self.kind_of(target) == Kind::Text) =>
+            {
                 format!("append {by} to {to}")
             }
             Op::Add
@@ -633,7 +662,11 @@ impl English {
                 let parts = std::iter::once(&**first).chain(rest.iter().map(|(_, item)| item));
                 (format!("{lead}the concatenation of:"), parts.collect())
             }
-            Expr::Call(_, arguments) if !arguments.is_empty() => {
+            Expr::Call(callee, arguments)
+                if !arguments.is_empty()
+                    && steps_below(callee).is_empty()
+                    && self.idiom(callee, arguments, false).is_none() =>
+            {
                 // Idioms and chains of calls have words of their own and stay in one piece.
                 let said = self.arguments(arguments);
                 let Some(opening) = text.strip_suffix(&format!(" with {said}")) else {

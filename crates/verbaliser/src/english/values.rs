@@ -72,11 +72,15 @@ impl English {
             }
             let part = |digits: &str| digits.parse().ok().and_then(|index: usize| parts.get(index));
             text += &match slot.split_at_checked(1) {
+                Some(("*", "")) if followed && parts.len() == 1 => self.tight(&parts[0], limit),
                 Some(("*", "")) => self.list(parts, "and"),
                 Some(("|", "")) => self.list(parts, "or"),
                 Some((from, "*")) => {
                     let from = from.parse().unwrap_or(0).min(parts.len());
-                    self.list(&parts[from..], "and")
+                    match &parts[from..] {
+                        [only] if followed => self.tight(only, limit),
+                        several => self.list(several, "and"),
+                    }
                 }
                 Some(("|", index)) => match part(index) {
                     Some(Expr::Items(Collection::Tuple, items)) => self.list(items, "or"),
@@ -409,7 +413,14 @@ impl English {
     /// Arguments as a list; a clause is set apart, for more may follow.
     pub(super) fn arguments(&mut self, arguments: &[Expr]) -> String {
         match arguments {
-            [only] => self.tight(only, With),
+            // Several arguments of an inner call would seem to be those of the outer one.
+            [only] => match self.phrase(only) {
+                (text, With) if text.contains(" and ") && matches!(only, Expr::Call(..)) => {
+                    format!("({text})")
+                }
+                (text, Clause) => format!("({text})"),
+                (text, _) => text,
+            },
             several => self.list(several, "and"),
         }
     }
@@ -447,6 +458,8 @@ impl English {
                     {
                         With
                     }
+                    // "text split at x"
+                    template if template.starts_with('{') => Infix,
                     _ => Of,
                 };
                 // Words that follow a phrase would seem to belong to its end.
@@ -513,6 +526,15 @@ impl English {
             ) if self.language == Language::Python && (name == "any" || name == "all") => {
                 Some((format!("whether {}", self.quantified(name, element, clauses, true)), Clause))
             }
+            // dict(a=1, b=2)
+            (Expr::Name(name), entries)
+                if self.language == Language::Python
+                    && name == "dict"
+                    && !entries.is_empty()
+                    && entries.iter().all(|entry| matches!(entry, Expr::Named(..))) =>
+            {
+                Some(self.items(Collection::Dictionary, entries))
+            }
             (callee, [template, values @ ..])
                 if matches!(template, Expr::Text { .. })
                     && idioms::is_formatter(self.language, callee) =>
@@ -539,7 +561,7 @@ impl English {
             ("any", true) => format!("{condition} for some {clauses}"),
             ("any", false) => format!("{condition} for no {clauses}"),
             (_, true) => format!("{condition} for every {clauses}"),
-            (_, false) => format!("{condition} not for every {clauses}"),
+            (_, false) => format!("it is not so that {condition} for every {clauses}"),
         }
     }
 
@@ -553,7 +575,7 @@ impl English {
 
     pub(super) fn chain(&mut self, first: &Expr, rest: &[(Op, Expr)]) -> Phrase {
         let concatenated = rest.iter().all(|(op, _)| *op == Op::Concat);
-        let pluses = rest.iter().all(|(op, _)| *op == Op::Add);
+        let pluses = self.language != Language::Php && rest.iter().all(|(op, _)| *op == Op::Add);
         if concatenated
             || pluses && (self.textual(first) || rest.iter().any(|(_, item)| self.textual(item)))
         {
@@ -562,7 +584,9 @@ impl English {
             return (format!("the concatenation of {}", self.list(&items, "and")), With);
         }
         if let ([(Op::Mod, values)], Language::Python | Language::Ruby) = (rest, self.language)
-            && is_template(first)
+            && (is_template(first)
+                || self.language == Language::Ruby
+                    && matches!(values, Expr::Items(Collection::Array, _)))
         {
             let values = match values {
                 Expr::Items(Collection::Tuple | Collection::Array, values) => values.clone(),
