@@ -326,6 +326,32 @@ impl Expr {
     }
 }
 
+/// `value`, which is asked for only where `holder` is there. What its own base is asked for under
+/// such a condition is said beside it.
+pub(crate) fn if_set(mut value: Expr, holder: Expr) -> Expr {
+    let base = match &mut value {
+        Expr::Call(callee, _) => match &mut **callee {
+            Expr::Attribute(base, _) => Some(base),
+            _ => None,
+        },
+        Expr::Attribute(base, _) | Expr::Index(base, _) => Some(base),
+        _ => None,
+    };
+    let mut holders = Vec::new();
+    if let Some(base) = base
+        && let Expr::Say(IF_SET | IF_ALL_SET, parts) = &mut **base
+        && !parts.is_empty()
+    {
+        let mut parts = std::mem::take(parts);
+        holders = parts.split_off(1);
+        **base = parts.remove(0);
+    }
+    holders.push(holder);
+    let template = if holders.len() > 1 { IF_ALL_SET } else { IF_SET };
+    holders.insert(0, value);
+    Expr::Say(template, holders)
+}
+
 /// A text, or where values stand in it a template and what fills it.
 pub(crate) fn template_of(
     prefix: &'static str,
@@ -336,6 +362,13 @@ pub(crate) fn template_of(
     let text = Expr::Text { prefix, quote, content };
     if values.is_empty() { text } else { Expr::Format { template: Box::new(text), values } }
 }
+
+/// The template of a value that is asked for only where what it belongs to is there: `a?.b`.
+pub(crate) const IF_SET: &str = "{0} (if {1} is set)";
+/// The same with several things that must be there: `a?.b?.c`.
+pub(crate) const IF_ALL_SET: &str = "{0} (if {1*} are set)";
+/// The template of a call whose outcome goes on into the steps of functions without a name.
+pub(crate) const FOLLOWED: &str = "{0}, followed by the steps below";
 
 /// How a parameter takes its arguments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,8 @@
 use tree_sitter::Node;
 
 use crate::ir::{
-    Branch, Class, Cmp, Collection, Expr, Function, Op, Parameter, Stmt, Takes, template_of,
+    Branch, Class, Cmp, Collection, Expr, FOLLOWED, Function, IF_ALL_SET, IF_SET, Op, Parameter,
+    Stmt, Takes, if_set, template_of,
 };
 use crate::lower::{CountLoop, Label, Lowering, Rules, boxed, one};
 use crate::phrase::join;
@@ -68,10 +69,10 @@ fn expression(cx: &mut Lowering, node: Node) -> Option<Expr> {
         "rest_pattern" => Expr::Spread(boxed(cx.first(node)?)),
         "member_expression" => member(cx, node),
         "subscript_expression" => {
-            let object = cx.need(node, "object");
-            let element = Expr::Index(boxed(object.clone()), boxed(cx.need(node, "index")));
+            let element =
+                Expr::Index(boxed(cx.need(node, "object")), boxed(cx.need(node, "index")));
             match node.child_by_field_name("optional_chain") {
-                Some(_) => Expr::Say("{0} (if {1} is set)", vec![element, object]),
+                Some(_) => if_set(element, cx.holder(node.child_by_field_name("object"))),
                 None => element,
             }
         }
@@ -221,14 +222,11 @@ fn regex(cx: &Lowering, node: Node) -> Expr {
 }
 
 fn member(cx: &mut Lowering, node: Node) -> Expr {
-    let object = cx.need(node, "object");
-    let name = cx.field_text(node, "property").to_owned();
+    let member =
+        Expr::Attribute(boxed(cx.need(node, "object")), cx.field_text(node, "property").to_owned());
     match node.child_by_field_name("optional_chain") {
-        Some(_) => {
-            let member = Expr::Attribute(boxed(object.clone()), name);
-            Expr::Say("{0} (if {1} is set)", vec![member, object])
-        }
-        None => Expr::Attribute(boxed(object), name),
+        Some(_) => if_set(member, cx.holder(node.child_by_field_name("object"))),
+        None => member,
     }
 }
 
@@ -262,6 +260,15 @@ fn call(cx: &mut Lowering, node: Node) -> Expr {
     let callee = cx.need(node, "function");
     let (base, method) = match callee {
         Expr::Attribute(base, method) => (*base, method),
+        // a?.b(): the call is made where a is set.
+        Expr::Say(IF_SET | IF_ALL_SET, mut parts) if !parts.is_empty() => {
+            let callee = parts.remove(0);
+            let mut call = Expr::Call(boxed(callee), arguments);
+            for holder in parts {
+                call = if_set(call, holder);
+            }
+            return call;
+        }
         Expr::Name(name) if name == "Array" && arguments.len() == 1 => {
             return Expr::Say("a new array of length {0}", arguments);
         }
@@ -270,12 +277,10 @@ fn call(cx: &mut Lowering, node: Node) -> Expr {
             return Expr::New { class: name, arguments, members: None };
         }
         callee => {
-            let optional = node.child_by_field_name("optional_chain").is_some();
-            let call = Expr::Call(boxed(callee.clone()), arguments);
-            return if optional {
-                Expr::Say("{0} (if {1} is set)", vec![call, callee])
-            } else {
-                call
+            let called = Expr::Call(boxed(callee), arguments);
+            return match node.child_by_field_name("optional_chain") {
+                Some(_) => if_set(called, cx.holder(node.child_by_field_name("function"))),
+                None => called,
             };
         }
     };
@@ -401,31 +406,33 @@ fn chained(base: &Expr, method: &str, arguments: &mut Vec<Expr>) -> Option<Expr>
                 body: body.clone(),
             })
         }
-        ("then" | "catch" | "finally", [Expr::Lambda { parameters, value }]) => {
-            let (template, named) = match (method, parameters.as_slice()) {
-                ("then", []) => ("{o0}, then {o1}", false),
-                ("then", _) => ("{o0}, then with its result {o2} {o1}", true),
-                ("catch", []) => ("{o0}, or if that fails {o1}", false),
-                ("catch", _) => ("{o0}, or if that fails with {o2} {o1}", true),
-                _ => ("{o0}, and in the end {o1}", false),
+        ("then" | "catch" | "finally", [function]) => {
+            let (parameters, body) = match function {
+                Expr::Lambda { parameters, value } => {
+                    (parameters, vec![Stmt::Return(Some((**value).clone()))])
+                }
+                Expr::Closure { parameters, body } => (parameters, body.clone()),
+                _ => return None,
             };
-            let mut parts = vec![base.clone(), (**value).clone()];
-            parts.extend(
-                parameters.first().filter(|_| named).map(|one| Expr::name(one.name.as_str())),
-            );
-            Some(Expr::Say(template, parts))
-        }
-        ("then" | "catch" | "finally", [Expr::Closure { parameters, body }]) => {
-            let template = match (method, parameters.is_empty()) {
-                ("then", true) => "{o0}, then the steps below",
-                ("then", false) => "{o0}, then the steps below with its result {o1}",
-                ("catch", true) => "{o0}, or if that fails the steps below",
-                ("catch", false) => "{o0}, or if that fails with {o1} the steps below",
-                _ => "{o0}, and in the end the steps below",
+            let name: Vec<Expr> = match parameters.first() {
+                Some(one) if method != "finally" => vec![Expr::name(one.name.as_str())],
+                _ => Vec::new(),
             };
-            let mut parts = vec![base.clone()];
-            parts.extend(parameters.first().map(|one| Expr::name(one.name.as_str())));
-            Some(Expr::Below { template, parts, body: body.clone() })
+            let heading = match (method, name.is_empty()) {
+                ("then", true) => "then:",
+                ("then", false) => "then, with the result {0}:",
+                ("catch", true) => "if that fails:",
+                ("catch", false) => "if that fails with {0}:",
+                _ => "in the end, in any case:",
+            };
+            let step = Stmt::Under(heading, name, body);
+            // What follows one promise is one list.
+            let (parts, mut steps) = match base {
+                Expr::Below { template: FOLLOWED, parts, body } => (parts.clone(), body.clone()),
+                base => (vec![base.clone()], Vec::new()),
+            };
+            steps.push(step);
+            Some(Expr::Below { template: FOLLOWED, parts, body: steps })
         }
         _ => None,
     }

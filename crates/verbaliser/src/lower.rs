@@ -15,6 +15,9 @@ const DEEPEST: usize = 60;
 const NAMES: usize = 4;
 const LEAVES: usize = 64;
 
+/// Longest name, in bytes, that is said again for what must be there.
+const LONGEST_HOLDER: usize = 40;
+
 /// The rules of a language: one function for expressions, one for statements. `None` and `false`
 /// mean that there is no rule for this kind of node.
 pub(crate) struct Rules {
@@ -334,6 +337,18 @@ impl<'a> Lowering<'a> {
             _ => return None,
         };
         Some(Expr::Number(step.to_string()))
+    }
+
+    /// What `a?.b` asks to be there: its name, or "that" for what has none. Looks at the text
+    /// alone, for the node is lowered as part of the whole.
+    pub(crate) fn holder(&self, node: Option<Node>) -> Expr {
+        let text = node.map_or("", |node| self.text(node));
+        let name = text.replace("->", ".").replace(['$', '?', '&'], "");
+        let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '@');
+        if name.is_empty() || name.len() > LONGEST_HOLDER || !name.chars().all(plain) {
+            return Expr::name("that");
+        }
+        Expr::name(name)
     }
 
     /// `x++` and its like as a value.

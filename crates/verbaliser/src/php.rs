@@ -1,11 +1,13 @@
 //! The rules of PHP: which node of the grammar says what. Variables lose their `$`.
 
+use code_syntax::Language;
 use tree_sitter::Node;
 
 use crate::ir::{
-    Branch, Case, Class, Cmp, Collection, Expr, Function, Op, Parameter, Stmt, Takes, template_of,
+    Branch, Case, Class, Cmp, Collection, Expr, Function, Op, Parameter, Stmt, Takes, if_set,
+    template_of,
 };
-use crate::lower::{CountLoop, Label, Lowering, Rules, boxed, one};
+use crate::lower::{CountLoop, Label, Lowering, Rules, boxed, one, says_something};
 use crate::phrase::without_indent;
 use crate::sequence::{self, Each};
 
@@ -45,13 +47,13 @@ fn expression(cx: &mut Lowering, node: Node) -> Option<Expr> {
         }
         "parenthesized_expression" => cx.first(node)?,
         "sequence_expression" => {
-            let mut parts = cx.exprs(node);
+            let mut parts = sequence_parts(cx, node);
             parts.rotate_right(1);
             Expr::Say("{0} (after {1*})", parts)
         }
         "array_creation_expression" => array(cx, node),
         "array_element_initializer" => element(cx, node)?,
-        "list_literal" => Expr::Items(Collection::Tuple, cx.exprs(node)),
+        "list_literal" => list(cx, node),
         "pair" => {
             let mut parts = cx.exprs(node).into_iter();
             Expr::Entry(boxed(parts.next()?), boxed(parts.next()?))
@@ -91,8 +93,13 @@ fn expression(cx: &mut Lowering, node: Node) -> Option<Expr> {
         "match_expression" => {
             let subject = cx.need(node, "condition");
             let switch = choice(cx, node, &subject);
+            let cases = matches!(&switch, Stmt::Switch { subject, .. } if subject.is_empty());
             Expr::Below {
-                template: "a value that depends on {0}",
+                template: if cases {
+                    "the value of the first case that holds"
+                } else {
+                    "a value that depends on {0}"
+                },
                 parts: vec![subject],
                 body: vec![switch],
             }
@@ -124,8 +131,8 @@ fn expression(cx: &mut Lowering, node: Node) -> Option<Expr> {
         "update_expression" => cx.update(node)?,
         "member_access_expression" => member(cx, node, "object"),
         "nullsafe_member_access_expression" => {
-            let object = cx.need(node, "object");
-            Expr::Say("{0} (if {1} is set)", vec![member(cx, node, "object"), object])
+            let member = member(cx, node, "object");
+            if_set(member, cx.holder(node.child_by_field_name("object")))
         }
         "scoped_property_access_expression" => member(cx, node, "scope"),
         "class_constant_access_expression" => {
@@ -146,9 +153,9 @@ fn expression(cx: &mut Lowering, node: Node) -> Option<Expr> {
             called(cx, node, callee)
         }
         "nullsafe_member_call_expression" => {
-            let object = cx.need(node, "object");
             let callee = member(cx, node, "object");
-            Expr::Say("{0} (if {1} is set)", vec![called(cx, node, callee), object])
+            let call = called(cx, node, callee);
+            if_set(call, cx.holder(node.child_by_field_name("object")))
         }
         "scoped_call_expression" => {
             let callee = member(cx, node, "scope");
@@ -163,7 +170,7 @@ fn expression(cx: &mut Lowering, node: Node) -> Option<Expr> {
                 None => Expr::Say("a new element of {0}", vec![base]),
             }
         }
-        "yield_expression" => match (cx.first(node), cx.has_token(node, "from")) {
+        "yield_expression" => match (cx.first(node), yields_from(cx, node)) {
             (None, _) => Expr::Say("what is sent in at this yield", Vec::new()),
             (Some(value), true) => Expr::Say("the result of yielding each of {0}", vec![value]),
             (Some(value), false) => Expr::Say("what is sent in after yielding {0}", vec![value]),
@@ -186,6 +193,47 @@ fn expression(cx: &mut Lowering, node: Node) -> Option<Expr> {
     })
 }
 
+/// `list($a, 'k' => $b)` as a target.
+fn list(cx: &mut Lowering, node: Node) -> Expr {
+    let mut items: Vec<Expr> = Vec::new();
+    let mut keyed = false;
+    let mut cursor = node.walk();
+    let children: Vec<Node> = node.children(&mut cursor).collect();
+    for child in children {
+        if child.kind() == "=>" {
+            keyed = true;
+        } else if child.is_named() && says_something(Language::Php, child) {
+            let item = cx.expr(child);
+            match items.pop() {
+                Some(key) if std::mem::take(&mut keyed) => {
+                    items.push(Expr::Entry(boxed(key), boxed(item)));
+                }
+                before => {
+                    items.extend(before);
+                    items.push(item);
+                }
+            }
+        }
+    }
+    Expr::Items(Collection::Tuple, items)
+}
+
+/// All values of `a, b, c`, which nests to the right.
+fn sequence_parts(cx: &mut Lowering, node: Node) -> Vec<Expr> {
+    let mut found = Vec::new();
+    let mut at = Some(node);
+    while let Some(list) = at.take() {
+        for part in cx.parts(list) {
+            if part.kind() == "sequence_expression" {
+                at = Some(part);
+            } else {
+                found.push(cx.expr(part));
+            }
+        }
+    }
+    found
+}
+
 /// A text with values inside: the parts of a quoted text or of the body of a heredoc.
 fn text(cx: &mut Lowering, node: Node, quote: char) -> Expr {
     let mut content = String::new();
@@ -203,6 +251,10 @@ fn text(cx: &mut Lowering, node: Node, quote: char) -> Expr {
         content = without_indent(content.trim_start_matches(['\r', '\n']));
     }
     template_of("", quote, content, values)
+}
+
+fn yields_from(cx: &Lowering, node: Node) -> bool {
+    cx.text(node).trim_start_matches("yield").trim_start().starts_with("from ")
 }
 
 fn cast(kind: &str) -> &'static str {
@@ -520,9 +572,7 @@ fn statement(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) -> bool {
         "yield_expression" => {
             let value = cx.first(node);
             out.push(match value {
-                Some(value) if cx.has_token(node, "from") => {
-                    Stmt::Say("yield each of {0}", vec![value])
-                }
+                Some(value) if yields_from(cx, node) => Stmt::Say("yield each of {0}", vec![value]),
                 value => Stmt::Yield(value),
             });
         }
@@ -532,7 +582,7 @@ fn statement(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) -> bool {
         }
         "print_intrinsic" | "echo_statement" => {
             let parts = match cx.parts(node).as_slice() {
-                [list] if list.kind() == "sequence_expression" => cx.exprs(*list),
+                [list] if list.kind() == "sequence_expression" => sequence_parts(cx, *list),
                 _ => cx.exprs(node),
             };
             out.push(Stmt::Say("print {*}", parts));
@@ -700,6 +750,7 @@ fn statement(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) -> bool {
 fn members(cx: &mut Lowering, node: Node) -> Vec<Stmt> {
     let mut out = Vec::new();
     let mut imports = Vec::new();
+    let mut echo = false;
     for part in cx.parts(node) {
         if part.kind() == "namespace_use_declaration" {
             imports.append(&mut import(cx, part));
@@ -708,7 +759,15 @@ fn members(cx: &mut Lowering, node: Node) -> Vec<Stmt> {
         if !imports.is_empty() {
             out.push(Stmt::Say("import {*}", std::mem::take(&mut imports)));
         }
-        cx.stmt(part, &mut out);
+        // <?= $x ?>
+        if echo && part.kind() == "expression_statement" {
+            let parts = cx.exprs(part);
+            out.push(Stmt::Say("print {*}", parts));
+        } else {
+            cx.stmt(part, &mut out);
+        }
+        echo = matches!(part.kind(), "text_interpolation" | "php_tag")
+            && cx.text(part).trim_end().ends_with("<?=");
     }
     if !imports.is_empty() {
         out.push(Stmt::Say("import {*}", imports));

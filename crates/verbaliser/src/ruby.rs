@@ -10,7 +10,8 @@ use tree_sitter::{Node, Tree};
 
 use crate::idioms;
 use crate::ir::{
-    Branch, Case, Class, Cmp, Collection, Expr, Function, Op, Parameter, Stmt, Takes, template_of,
+    Branch, Case, Class, Cmp, Collection, Expr, Function, Op, Parameter, Stmt, Takes, if_set,
+    template_of,
 };
 use crate::lower::{Lowering, Rules, boxed, one};
 use crate::phrase::{join, without_indent};
@@ -36,8 +37,8 @@ fn expression(cx: &mut Lowering, node: Node) -> Option<Expr> {
     Some(match node.kind() {
         "identifier" | "constant" | "instance_variable" | "class_variable" | "global_variable"
         | "self" | "nil" | "true" | "false" | "super" | "operator" | "setter" | "encoding"
-        | "file" | "line" | "forward_argument" | "hash_key_symbol" | "simple_symbol"
-        | "scope_resolution" | "forward_parameter" => Expr::name(cx.text(node)),
+        | "file" | "line" | "hash_key_symbol" | "simple_symbol" | "scope_resolution"
+        | "forward_parameter" => Expr::name(cx.text(node)),
         "integer" | "float" | "rational" | "complex" => Expr::Number(cx.text(node).to_owned()),
         "character" => Expr::Text {
             prefix: "",
@@ -71,16 +72,18 @@ fn expression(cx: &mut Lowering, node: Node) -> Option<Expr> {
                 None => Expr::Entry(boxed(key.clone()), boxed(key)),
             }
         }
-        "splat_argument" | "rest_assignment" => match cx.first(node) {
+        "splat_argument" => match cx.first(node) {
             Some(inner) => Expr::Spread(boxed(inner)),
-            None => Expr::Spread(boxed(Expr::name("_"))),
+            None => Expr::name("the further arguments"),
         },
-        "hash_splat_argument" => {
-            Expr::SpreadEntries(boxed(cx.first(node).unwrap_or_else(|| Expr::name("_"))))
-        }
+        "rest_assignment" => Expr::Spread(boxed(cx.first(node).unwrap_or_else(|| Expr::name("_")))),
+        "hash_splat_argument" => match cx.first(node) {
+            Some(inner) => Expr::SpreadEntries(boxed(inner)),
+            None => Expr::name("the keyword arguments"),
+        },
         "splat_parameter" => match cx.field(node, "name") {
             Some(name) => Expr::Spread(boxed(name)),
-            None => Expr::Spread(boxed(Expr::name("_"))),
+            None => Expr::name("any others"),
         },
         "hash_splat_parameter" => match cx.field(node, "name") {
             Some(name) => Expr::SpreadEntries(boxed(name)),
@@ -91,6 +94,7 @@ fn expression(cx: &mut Lowering, node: Node) -> Option<Expr> {
             Some(symbol) => Expr::Say("the block {0}", vec![symbol]),
             None => Expr::name("the given block"),
         },
+        "forward_argument" => Expr::name("all given arguments"),
         "left_assignment_list"
         | "right_assignment_list"
         | "destructured_left_assignment"
@@ -515,14 +519,8 @@ fn parameters(cx: &mut Lowering, list: Node) -> Vec<Parameter> {
                 let default = cx.field(part, "value");
                 Parameter { default, ..one(name) }
             }
-            "splat_parameter" => {
-                let name = if name.is_empty() { "of any number" } else { name };
-                Parameter { takes: Takes::Rest, ..one(name) }
-            }
-            "hash_splat_parameter" => {
-                let name = if name.is_empty() { "of any name" } else { name };
-                Parameter { takes: Takes::RestByName, ..one(name) }
-            }
+            "splat_parameter" => Parameter { takes: Takes::Rest, ..one(name) },
+            "hash_splat_parameter" => Parameter { takes: Takes::RestByName, ..one(name) },
             "block_parameter" => {
                 let name = if name.is_empty() { "given" } else { name };
                 Parameter { takes: Takes::Block, ..one(name) }
@@ -532,7 +530,7 @@ fn parameters(cx: &mut Lowering, list: Node) -> Vec<Parameter> {
                     cx.parts(part).iter().map(|name| cx.text(*name).to_owned()).collect();
                 one(&format!("(the pair of {})", join(&names, "and")))
             }
-            "forward_parameter" => one("all arguments"),
+            "forward_parameter" => Parameter { takes: Takes::Rest, ..one("") },
             "hash_splat_nil" => continue,
             _ if node_is_local(list, part) => continue,
             _ => one(cx.text(part)),
@@ -651,10 +649,8 @@ fn arguments(cx: &mut Lowering, node: Node) -> Vec<Expr> {
 
 fn call(cx: &mut Lowering, node: Node) -> Expr {
     let value = plain_or_block(cx, node);
-    if cx.field_text(node, "operator") == "&."
-        && let Some(base) = cx.field(node, "receiver")
-    {
-        return Expr::Say("{0} (if {1} is set)", vec![value, base]);
+    if cx.field_text(node, "operator") == "&." {
+        return if_set(value, cx.holder(node.child_by_field_name("receiver")));
     }
     value
 }
@@ -902,7 +898,9 @@ fn statement(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) -> bool {
             let (target, value) = (cx.need(node, "left"), cx.need(node, "right"));
             let sign = cx.field_text(node, "operator");
             out.push(match (Op::from_sign(sign), sign) {
-                (Some(Op::Shl), _) => Stmt::Say("append {1} to {o0}", vec![target, value]),
+                (Some(Op::Shl), _) if !matches!(value, Expr::Number(_)) => {
+                    Stmt::Say("append {1} to {o0}", vec![target, value])
+                }
                 (Some(op), _) => Stmt::Augment { target, op, value },
                 (None, "&&=") => Stmt::Say("if {0} is set, set it to {1}", vec![target, value]),
                 _ => Stmt::Say("set {0} to {1} unless it is set already", vec![target, value]),
@@ -962,6 +960,9 @@ fn statement(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) -> bool {
         "yield" => {
             let value = cx.first(node);
             out.push(match value {
+                Some(Expr::Items(Collection::Tuple, values)) => {
+                    Stmt::Say("yield {*} to the block", values)
+                }
                 Some(value) => Stmt::Say("yield {0} to the block", vec![value]),
                 None => Stmt::Say("run the given block", Vec::new()),
             });
@@ -981,7 +982,7 @@ fn statement(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) -> bool {
         "redo" => out.push(Stmt::Say("repeat this iteration", Vec::new())),
         "retry" => out.push(Stmt::Say("try again", Vec::new())),
         "alias" => {
-            let parts = vec![cx.need(node, "alias"), cx.need(node, "name")];
+            let parts = vec![cx.need(node, "name"), cx.need(node, "alias")];
             out.push(Stmt::Say("let {0} be another name of {1}", parts));
         }
         "undef" => {
@@ -1430,7 +1431,10 @@ fn looping(cx: &mut Lowering, node: Node, receiver: Node, name: &str, out: &mut 
             let over = cx.expr(receiver);
             let target = match names.len() {
                 1 => names.remove(0),
-                _ => Expr::Items(Collection::Tuple, names),
+                _ => {
+                    let names: Vec<String> = names.iter().filter_map(Expr::path).collect();
+                    Expr::name(join(&names, "and"))
+                }
             };
             let parts = vec![target, over, arguments[0].clone()];
             let template = if name == "each_slice" {

@@ -21,12 +21,14 @@ fn path(language: Language) -> PathBuf {
 
 fn examples(language: Language) -> Vec<Example> {
     let text = fs::read_to_string(path(language)).unwrap();
-    text.split("=== ")
-        .skip(1)
+    text.strip_prefix("=== ")
+        .unwrap()
+        .split("\n=== ")
         .map(|part| {
             let (title, rest) = part.split_once('\n').unwrap();
-            let (code, steps) = rest.split_once("---\n").unwrap();
-            Example { title: title.into(), code: code.into(), steps: steps.trim_end().into() }
+            let (code, steps) = rest.split_once("\n---").unwrap();
+            let code = format!("{code}\n");
+            Example { title: title.into(), code, steps: steps.trim().into() }
         })
         .collect()
 }
@@ -63,6 +65,21 @@ fn java_reads_as_judged() {
 #[test]
 fn go_reads_as_judged() {
     check(Language::Go);
+}
+
+#[test]
+fn javascript_reads_as_judged() {
+    check(Language::JavaScript);
+}
+
+#[test]
+fn php_reads_as_judged() {
+    check(Language::Php);
+}
+
+#[test]
+fn ruby_reads_as_judged() {
+    check(Language::Ruby);
 }
 
 /// Every visible named kind of the grammar occurs in the golden files, but for `without`.
@@ -103,4 +120,20 @@ fn every_node_kind_of_java_is_exercised() {
 #[test]
 fn every_node_kind_of_go_is_exercised() {
     check_kinds(Language::Go, &[]);
+}
+
+#[test]
+fn every_node_kind_of_javascript_is_exercised() {
+    check_kinds(Language::JavaScript, &[]);
+}
+
+#[test]
+fn every_node_kind_of_php_is_exercised() {
+    // Only ever part of a broken text.
+    check_kinds(Language::Php, &["sentinel_error"]);
+}
+
+#[test]
+fn every_node_kind_of_ruby_is_exercised() {
+    check_kinds(Language::Ruby, &[]);
 }

@@ -4,7 +4,14 @@ use code_syntax::Language;
 use proptest::prelude::*;
 use verbaliser::{VerbaliseError, supports, verbalise};
 
-const SUPPORTED: [Language; 3] = [Language::Python, Language::Java, Language::Go];
+const SUPPORTED: [Language; 6] = [
+    Language::Python,
+    Language::Java,
+    Language::Go,
+    Language::JavaScript,
+    Language::Php,
+    Language::Ruby,
+];
 
 fn steps(language: Language, code: &str) -> String {
     verbalise(language, code).unwrap().pseudocode.to_string()
@@ -13,9 +20,9 @@ fn steps(language: Language, code: &str) -> String {
 #[test]
 fn languages_without_rules_say_what_to_do() {
     assert!(SUPPORTED.into_iter().all(supports));
-    assert!(!supports(Language::Ruby));
-    let error = verbalise(Language::Ruby, "def f\nend\n").unwrap_err();
-    assert_eq!(error.to_string(), "no verbaliser for ruby yet; use a language model as teacher");
+    assert!(!supports(Language::Rust));
+    let error = verbalise(Language::Rust, "fn f() {}").unwrap_err();
+    assert_eq!(error.to_string(), "no verbaliser for rust yet; use a language model as teacher");
 }
 
 #[test]
@@ -25,6 +32,14 @@ fn broken_code_is_refused_with_its_place() {
     let error = verbalise(Language::Java, "int f() {\n  return (1;\n}").unwrap_err();
     assert!(matches!(error, VerbaliseError::Syntax { .. }), "{error}");
     assert!(error.to_string().starts_with("the java code does not parse: syntax error at line "));
+    for (language, code) in [
+        (Language::JavaScript, "function f() {\n  return (1;\n}"),
+        (Language::Php, "function f() {\n  return (1;\n}"),
+        (Language::Ruby, "def f\n  (1\nend"),
+    ] {
+        let error = verbalise(language, code).unwrap_err();
+        assert!(matches!(error, VerbaliseError::Syntax { .. }), "{language} {error}");
+    }
     let error = verbalise(Language::Go, "func f() int { return 1").unwrap_err();
     assert!(matches!(error, VerbaliseError::Syntax { .. }), "{error}");
 }
@@ -32,7 +47,11 @@ fn broken_code_is_refused_with_its_place() {
 #[test]
 fn code_that_says_nothing_is_refused() {
     for language in SUPPORTED {
-        for code in ["", "  \n\n", if language == Language::Python { "# c\n" } else { "// c\n" }] {
+        let comment = match language {
+            Language::Python | Language::Ruby => "# c\n",
+            _ => "// c\n",
+        };
+        for code in ["", "  \n\n", comment] {
             let error = verbalise(language, code).unwrap_err();
             assert_eq!(error, VerbaliseError::Empty { language }, "{language} {code:?}");
         }
@@ -45,6 +64,10 @@ fn bare_expressions_and_statements_are_fine() {
     assert_eq!(steps(Language::Python, "xs.append(x)"), "1. append x to xs");
     assert_eq!(steps(Language::Java, "xs.add(x);"), "1. add x to xs");
     assert_eq!(steps(Language::Go, "xs = append(xs, x)"), "1. append x to xs");
+    assert_eq!(steps(Language::JavaScript, "xs.push(x)"), "1. append x to xs");
+    assert_eq!(steps(Language::Php, "$xs[] = $x;"), "1. append x to xs");
+    assert_eq!(steps(Language::Php, "<?php $xs[] = $x;"), "1. append x to xs");
+    assert_eq!(steps(Language::Ruby, "xs << x"), "1. append x to xs");
     assert_eq!(steps(Language::Python, "    x = 1"), "1. set x to 1");
 }
 
@@ -75,6 +98,23 @@ fn deep_nesting_neither_crashes_nor_takes_for_ever() {
         (Language::Go, format!("func f() {{ {} }}", nest("{", "g()", "}"))),
         (Language::Go, format!("x := {}y", "*".repeat(DEEP))),
         (Language::Go, format!("var x {}int", "[]".repeat(DEEP))),
+        (Language::JavaScript, nest("[", "x", "]")),
+        (Language::JavaScript, format!("x = {}y", "a => ".repeat(DEEP))),
+        (Language::JavaScript, format!("x{}", ".then(a => a)".repeat(DEEP))),
+        (Language::JavaScript, format!("x = {}y", "a ? b : ".repeat(DEEP))),
+        (Language::JavaScript, format!("x = a{}", "?.b".repeat(DEEP))),
+        (Language::JavaScript, format!("{}g();", "if (a) ".repeat(DEEP))),
+        (Language::JavaScript, format!("x = {}y{}", "`${".repeat(1_000), "}`".repeat(1_000))),
+        (Language::Php, nest("{", "g();", "}")),
+        (Language::Php, format!("$x = {}1;", "fn() => ".repeat(DEEP))),
+        (Language::Php, format!("$x{};", "->a()".repeat(DEEP))),
+        (Language::Php, format!("$x = {}$y;", "!".repeat(DEEP))),
+        (Language::Php, format!("$x = {}$y;", "$a ?? ".repeat(DEEP))),
+        (Language::Ruby, nest("[", "x", "]")),
+        (Language::Ruby, format!("x{}", ".map { |a| a }".repeat(DEEP))),
+        (Language::Ruby, format!("x = {}y", "not ".repeat(DEEP))),
+        (Language::Ruby, format!("{}x{}", "if a\n".repeat(1_000), "\nend".repeat(1_000))),
+        (Language::Ruby, format!("{}x{}", "f { ".repeat(1_000), " }".repeat(1_000))),
     ] {
         let said = verbalise(language, &code).unwrap();
         assert!(said.pseudocode.len() < 200, "{language} {}", &code[..40]);
@@ -96,15 +136,28 @@ fn long_rows_are_told_in_short() {
         (Language::Python, format!("x = '{}'", "a ".repeat(LONG))),
         (Language::Java, format!("x = a{};", " - a".repeat(LONG))),
         (Language::Go, format!("x := a{}", " || a".repeat(LONG))),
+        (Language::JavaScript, format!("x = a{}", " && a".repeat(LONG))),
+        (Language::JavaScript, format!("x = [{}]", "a, ".repeat(LONG))),
+        (Language::Php, format!("$x = $a{};", " . $a".repeat(LONG))),
+        (Language::Php, format!("echo {}$a;", "$a, ".repeat(LONG))),
+        (Language::Ruby, format!("x = a{}", " + a".repeat(LONG))),
+        (Language::Ruby, format!("x{}", " << a".repeat(LONG))),
     ] {
         let said = verbalise(language, &code).unwrap();
         assert!(said.pseudocode.to_string().len() < 2_000, "{language} {}", &code[..20]);
         assert!(said.report.shortened > 0);
     }
     let chain = format!("if (a) {{ f(); }}{}", " else if (b) { g(); }".repeat(2_000));
-    assert_eq!(verbalise(Language::Java, &chain).unwrap().pseudocode.len(), 4_002);
+    // One more step says that they are alternatives.
+    let length = |language, chain: &str| verbalise(language, chain).unwrap().pseudocode.len();
+    assert_eq!(length(Language::Java, &chain), 4_003);
+    assert_eq!(length(Language::JavaScript, &chain), 4_003);
+    let chain = format!("if ($a) {{ f(); }}{}", " else if ($b) { g(); }".repeat(2_000));
+    assert_eq!(length(Language::Php, &chain), 4_003);
+    let chain = format!("if a\nf()\n{}end", "elsif b\ng()\n".repeat(2_000));
+    assert_eq!(length(Language::Ruby, &chain), 4_003);
     let chain = format!("if a {{ f() }}{}", " else if b { g() }".repeat(2_000));
-    assert_eq!(verbalise(Language::Go, &chain).unwrap().pseudocode.len(), 4_002);
+    assert_eq!(length(Language::Go, &chain), 4_003);
     let chain = format!("x = {}0", "a = ".repeat(LONG));
     assert!(verbalise(Language::Python, &chain).unwrap().pseudocode.to_string().len() < 2_000);
 }
@@ -134,6 +187,8 @@ proptest! {
             ".", "=", "==", ":=", "+", "-", "*", "**", "not ", "in ", "return ", "lambda ", "def ",
             "func ", "class ", "\n", "\n    ", "'a'", "\"b\"", "`c`", "1", "2.5", "f'{x}'", "->",
             "case ", "switch ", "match ", "try", "int ", "new ", "async ", "await ", "yield ",
+            "function ", "=>", "...", "?.", "??", "const ", "$x", "<?php ", "foreach ", "fn", "::",
+            "do", "end", "|x|", "unless ", "begin", "rescue", "<<~A\n", "A\n", "#{", "@a", "&.",
             "range ", "go ", "<-", "&", "!", "++", "%", "del ", "with ", " as ", "@", "import ",
         ]), 0..24),
     ) {
@@ -153,4 +208,15 @@ proptest! {
         let said = steps(Language::Python, &code);
         prop_assert!(!said.contains(&code) && !said.contains('[') && !said.contains('='), "{}", said);
     }
+}
+
+/// Texts of several lines whose bodies stand elsewhere, opened and not closed in every way.
+#[test]
+fn heredocs_belong_to_what_opens_them() {
+    let said = steps(Language::Ruby, "f(<<A, <<B)\none\nA\ntwo\nB\n");
+    assert_eq!(said, "1. call the method f with \"one\" and \"two\"");
+    let many = format!("x = [{}]\n{}", "<<A, ".repeat(100), "a\nA\n".repeat(100));
+    let said = steps(Language::Ruby, &many);
+    assert!(said.starts_with("1. set x to "), "{}", &said[..200]);
+    assert!(verbalise(Language::Ruby, "x = <<A\nnever closed").is_err());
 }

@@ -20,6 +20,9 @@ const MOST_GROUPED: usize = 7;
 /// Most names in a heading.
 const MOST_TITLE_NAMES: usize = 3;
 
+/// Longest dotted name in a heading, in bytes.
+const LONGEST_TITLE_NAME: usize = 24;
+
 /// What a statement is to a group.
 #[derive(Debug, Clone, PartialEq)]
 enum Sort {
@@ -291,10 +294,13 @@ fn sort(language: Language, statement: &Stmt) -> Sort {
     }
 }
 
-/// The name of what is called, without the object that it belongs to.
+/// The name of what is called; without the object that it belongs to where that is long.
 fn call(callee: &Expr) -> Sort {
     match callee {
-        Expr::Attribute(_, name) | Expr::Name(name) => Sort::Call(name.clone()),
+        Expr::Attribute(_, name) | Expr::Name(name) => {
+            let path = callee.path().filter(|path| path.len() <= LONGEST_TITLE_NAME);
+            Sort::Call(path.unwrap_or_else(|| name.clone()))
+        }
         _ => Sort::Other,
     }
 }

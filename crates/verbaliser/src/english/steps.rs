@@ -10,6 +10,7 @@ use super::{
 };
 use crate::idioms;
 use crate::ir::{Branch, Case, Class, Cmp, Collection, Expr, Function, Op, Parameter, Stmt, Takes};
+use crate::ir::{FOLLOWED, IF_ALL_SET, IF_SET};
 use crate::phrase::{infix, is_class, join, ordinal};
 
 impl English {
@@ -88,6 +89,10 @@ impl English {
                 let text = self.augment(target, *op, value);
                 self.step_with(text, value);
             }
+            // A value that does nothing.
+            Stmt::Expr(Expr::Name(name))
+                if self.language == Language::Ruby
+                    && matches!(name.as_str(), "nil" | "true" | "false" | "self") => {}
             Stmt::Expr(value) => {
                 let text = self.expression_step(value);
                 match value {
@@ -192,10 +197,7 @@ impl English {
             text += " with ";
             text += &self.parameters(&function.parameters);
         }
-        if !function.decorators.is_empty() {
-            text += ", decorated with ";
-            text += &self.list(&function.decorators, "and");
-        }
+        text += &self.decorated(&function.decorators);
         text
     }
 
@@ -214,7 +216,7 @@ impl English {
             if let Some(default) = &parameter.default {
                 text += &format!(" (default {})", self.top(default));
             }
-            words.push(text);
+            words.push(text.trim_end().to_owned());
         }
         join(&words, "and")
     }
@@ -225,11 +227,27 @@ impl English {
             heading += " derived from ";
             heading += &self.list(&class.parents, "and");
         }
-        if !class.decorators.is_empty() {
-            heading += ", decorated with ";
-            heading += &self.list(&class.decorators, "and");
-        }
+        heading += &self.decorated(&class.decorators);
         heading
+    }
+
+    fn decorated(&mut self, decorators: &[Expr]) -> String {
+        let words: Vec<String> = decorators
+            .iter()
+            .map(|one| {
+                let text = self.top(one);
+                let call = text.strip_prefix("the result of ");
+                match call {
+                    Some(call) if call.contains(" and ") => format!("({call})"),
+                    Some(call) => call.to_owned(),
+                    None => text,
+                }
+            })
+            .collect();
+        match words.as_slice() {
+            [] => String::new(),
+            words => format!(", decorated with {}", join(words, "and")),
+        }
     }
 
     pub(super) fn class(&mut self, class: &Class) {
@@ -305,7 +323,7 @@ impl English {
                             None => format!("unpack {value} into {names}"),
                         }
                     }
-                    value => format!("unpack {} into {names}", self.top(value)),
+                    value => format!("unpack {} into {names}", self.tight(value, Infix)),
                 }
             }
             [target] => {
@@ -385,6 +403,17 @@ impl English {
                 let condition = self.condition(condition, true);
                 let then = self.expression_step(then);
                 format!("{then} if {condition}, otherwise {}", self.expression_step(otherwise))
+            }
+            Expr::Say(IF_SET, parts) if parts.len() == 2 => {
+                let holder = self.top(&parts[1]);
+                format!("if {holder} is set, {}", self.expression_step(&parts[0]))
+            }
+            Expr::Say(IF_ALL_SET, parts) if parts.len() > 1 => {
+                let holders = self.list(&parts[1..], "and");
+                format!("if {holders} are set, {}", self.expression_step(&parts[0]))
+            }
+            Expr::Below { template: FOLLOWED, parts, .. } if parts.len() == 1 => {
+                format!("{}, followed by the steps below", self.expression_step(&parts[0]))
             }
             // Ruby calls without parentheses.
             Expr::Name(name) | Expr::Attribute(_, name) if self.language == Language::Ruby => {

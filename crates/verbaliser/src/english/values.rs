@@ -224,7 +224,7 @@ impl English {
                 (format!("{} {verb} to {kind}", self.tight(inner, Of)), Infix)
             }
             Expr::Say(template, parts) => {
-                let loose = !template.ends_with('}') || template.contains('*');
+                let loose = !template.ends_with(['}', ')']) || template.contains('*');
                 (self.fill(template, parts, Of), if loose { With } else { Of })
             }
             Expr::Unknown(parts) => match parts.as_slice() {
