@@ -20,6 +20,9 @@
 //! # Ok::<(), verbaliser::VerbaliseError>(())
 //! ```
 //!
+//! Long rows of steps are grouped: where more than ten would stand side by side, runs of simple
+//! statements become one step with sub-steps. [`verbalise_line`] says a single line.
+//!
 //! The way through: a grammar's tree is lowered by the rules of its language (`python.rs`,
 //! `java.rs`, `go.rs`, `javascript.rs`, `php.rs`, `ruby.rs`) to a small common tree (`ir.rs`), and `english.rs` says that tree in words.
 //! Idioms are therefore written once; well-known library calls are rows of a table (`idioms.rs`).
@@ -38,7 +41,9 @@ mod idioms;
 mod ir;
 mod java;
 mod javascript;
+mod line;
 mod lower;
+mod narrate;
 mod php;
 mod phrase;
 mod python;
@@ -51,6 +56,8 @@ use code_syntax::{Language, SyntaxError, preorder, snippet};
 use distill_core::Pseudocode;
 use serde::{Deserialize, Serialize};
 use tree_sitter::Node;
+
+pub use crate::line::{Manner, verbalise_line};
 
 use crate::english::English;
 use crate::ir::Stmt;
@@ -138,7 +145,8 @@ pub fn supports(language: Language) -> bool {
     rules(language).is_some()
 }
 
-/// Puts `code` into words: a function, a class, a file or a few statements.
+/// Puts `code` into words: a function, a class, a file or a few statements. One line that opens a
+/// block (in Python) is told without its body; see [`verbalise_line`].
 ///
 /// Takes time linear in the length of the code, whatever its shape; deterministic.
 ///
@@ -146,6 +154,22 @@ pub fn supports(language: Language) -> bool {
 /// [`VerbaliseError::Unsupported`] for a language without rules, [`VerbaliseError::Syntax`] for
 /// code with a syntax error, [`VerbaliseError::Empty`] for code without a statement.
 pub fn verbalise(language: Language, code: &str) -> Result<Verbalised, VerbaliseError> {
+    // One line that opens a block stands for itself.
+    if line::opens_a_block(language, code) {
+        return verbalise_line(language, code, Manner::Plan);
+    }
+    let (statements, mut report) = read(language, code)?;
+    let mut english = English::new(language);
+    let pseudocode = english.plan(&statements);
+    if pseudocode.is_empty() {
+        return Err(VerbaliseError::Empty { language });
+    }
+    report.shortened += english.shortened;
+    Ok(Verbalised { pseudocode, report })
+}
+
+/// The statements of a text in the common tree, and how much of it had rules.
+fn read(language: Language, code: &str) -> Result<(Vec<Stmt>, Coverage), VerbaliseError> {
     let rules = rules(language).ok_or(VerbaliseError::Unsupported { language })?;
     let snippet = snippet::parse_snippet(language, code)?;
     let root = snippet.tree.root_node();
@@ -164,18 +188,13 @@ pub fn verbalise(language: Language, code: &str) -> Result<Verbalised, Verbalise
     if snippet.offset > 0 {
         statements = unwrapped(statements);
     }
-    let mut english = English::new(language);
-    let pseudocode = english.plan(&statements);
-    if pseudocode.is_empty() {
-        return Err(VerbaliseError::Empty { language });
-    }
     let report = Coverage {
         nodes,
         without_rule: lowering.missing.values().sum(),
         missing: lowering.missing,
-        shortened: english.shortened + lowering.too_deep,
+        shortened: lowering.too_deep,
     };
-    Ok(Verbalised { pseudocode, report })
+    Ok((statements, report))
 }
 
 /// The snippet's own statements, without the class or function that was put around it to parse it.

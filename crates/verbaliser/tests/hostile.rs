@@ -2,7 +2,7 @@
 
 use code_syntax::Language;
 use proptest::prelude::*;
-use verbaliser::{VerbaliseError, supports, verbalise};
+use verbaliser::{Manner, VerbaliseError, supports, verbalise, verbalise_line};
 
 const SUPPORTED: [Language; 6] = [
     Language::Python,
@@ -176,6 +176,7 @@ proptest! {
     fn any_text_is_met_without_panic(code in ".{0,200}") {
         for language in SUPPORTED {
             let _ = verbalise(language, &code);
+            let _ = verbalise_line(language, &code, Manner::Narrated);
         }
     }
 
@@ -194,6 +195,7 @@ proptest! {
     ) {
         let code = pieces.concat();
         for language in SUPPORTED {
+            let _ = verbalise_line(language, &code, Manner::Narrated);
             if let Ok(said) = verbalise(language, &code) {
                 prop_assert!(!said.pseudocode.is_empty());
                 prop_assert_eq!(verbalise(language, &code).unwrap(), said);
@@ -218,5 +220,83 @@ fn heredocs_belong_to_what_opens_them() {
     let many = format!("x = [{}]\n{}", "<<A, ".repeat(100), "a\nA\n".repeat(100));
     let said = steps(Language::Ruby, &many);
     assert!(said.starts_with("1. set x to "), "{}", &said[..200]);
-    assert!(verbalise(Language::Ruby, "x = <<A\nnever closed").is_err());
+    let open = steps(Language::Ruby, "x = <<A\nnever closed");
+    assert_eq!(open, "1. set x to \"never closed\"");
+}
+
+#[test]
+fn a_line_that_opens_a_block_is_told_without_it() {
+    for (line, words) in [
+        ("else :", "1. otherwise:"),
+        ("try:", "1. try:"),
+        ("finally:", "1. in any case, finally:"),
+        ("elif x > 1 :", "1. otherwise, if x is greater than 1:"),
+        ("except ( A , B ) as e :", "1. if A or B is caught as e:"),
+        ("except:", "1. if anything is caught:"),
+        (
+            "def f ( self , * a ) :",
+            "1. define the method f with argument self and any further arguments a",
+        ),
+        ("class A ( B ) :", "1. define the class A derived from B"),
+        ("    while True:", "1. repeat forever:"),
+        ("with open(p) as f:", "1. open p as f:"),
+        (
+            "@ register . tag ( 'x' )",
+            "1. decorate what follows with the result of register.tag with 'x'",
+        ),
+    ] {
+        assert_eq!(steps(Language::Python, line), words);
+        let said = verbalise_line(Language::Python, line, Manner::Plan).unwrap();
+        assert_eq!(said.pseudocode.to_string(), words);
+    }
+    for broken in ["def f(:", "except (:", "elif :", "@", "x = :", ":"] {
+        let error = verbalise(Language::Python, broken).unwrap_err();
+        let refused = matches!(error, VerbaliseError::Syntax { line: 1, .. });
+        assert!(refused || matches!(error, VerbaliseError::Empty { .. }), "{broken} {error}");
+    }
+    // Of other languages a line is a whole statement.
+    assert!(verbalise_line(Language::Java, "if (a) {", Manner::Plan).is_err());
+}
+
+#[test]
+fn a_narrated_line_tells_what_runs_first() {
+    for (line, words) in [
+        ("x = None", "x is None."),
+        ("names = []", "names is an empty list."),
+        (
+            "a, b = f(c)",
+            "call the function f with an argument c, substitute the result for a and b, respectively.",
+        ),
+        ("self.x = d['k']", "substitute value under the 'k' key of the d dictionary for self.x."),
+        (
+            "return g(h(x), 2)",
+            "call the function g with 2 arguments: result of the function h called with an argument x and integer 2, return the result.",
+        ),
+        (
+            "return g(h(x))",
+            "call the function h with an argument x, use the result as an argument for the call to the function g, return the result.",
+        ),
+        ("if not isinstance(x, (A, B)):", "if x is not an instance of A or B classes,"),
+        (
+            "raise ValueError('%s is bad' % x)",
+            "raise a ValueError exception with an argument string '%s is bad' formatted with x.",
+        ),
+        ("except E as e:", "if E, renamed to e, exception is caught,"),
+        ("from a.b import c, d", "from a.b import c and d into default name space."),
+        ("xs.append(x)", "append x to xs."),
+        ("i += 1", "increment i by integer 1."),
+        (
+            "def f(self, a=None, **kw):",
+            "define the method f with 3 arguments: self, a set to None and unpacked dictionary kw.",
+        ),
+    ] {
+        let said = verbalise_line(Language::Python, line, Manner::Narrated).unwrap();
+        assert_eq!(said.pseudocode.to_string(), format!("1. {words}"), "{line}");
+    }
+    let deep = format!("x = {}y{}", "f(".repeat(2_000), ")".repeat(2_000));
+    let said = verbalise_line(Language::Python, &deep, Manner::Narrated).unwrap();
+    assert!(said.report.shortened > 0 && said.pseudocode.to_string().len() < 2_000);
+    let wide = format!("x = f({})", "a + [b], ".repeat(2_000));
+    let said = verbalise_line(Language::Python, &wide, Manner::Narrated).unwrap();
+    assert!(said.pseudocode.to_string().len() < 4_000);
 }

@@ -236,14 +236,14 @@ fn sort(language: Language, statement: &Stmt) -> Sort {
                         Some(name) => names.push(name),
                         // An element of something: that is changed.
                         None => {
-                            return root(target).map_or(Sort::Other, |name| Sort::Update(name));
+                            return root(target).map_or(Sort::Other, Sort::Update);
                         }
                     },
                 }
             }
             if names.is_empty() { Sort::Other } else { Sort::Set { names, constant } }
         }
-        Stmt::Augment { target, .. } => root(target).map_or(Sort::Other, |name| Sort::Update(name)),
+        Stmt::Augment { target, .. } => root(target).map_or(Sort::Other, Sort::Update),
         Stmt::Expr(Expr::Call(callee, arguments)) => {
             // xs.add(x) changes xs.
             match idioms::find(language, callee, arguments.len(), true) {
@@ -281,7 +281,7 @@ fn sort(language: Language, statement: &Stmt) -> Sort {
         Stmt::Say(template, parts) if template.starts_with("append ") => {
             let changed =
                 if *template == "append {0} to {o1}" { parts.get(1) } else { parts.first() };
-            changed.and_then(root).map_or(Sort::Other, |name| Sort::Update(name))
+            changed.and_then(root).map_or(Sort::Other, Sort::Update)
         }
         Stmt::Say(template, _) if template.starts_with("import ") => Sort::Import,
         Stmt::If { branches, otherwise: None } if branches.len() == 1 => {
