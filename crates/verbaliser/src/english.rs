@@ -139,6 +139,9 @@ fn textual(language: Language, value: &Expr) -> bool {
                 })
         }
         Expr::Call(callee, _) if idioms::is_formatter(language, callee) => true,
+        Expr::Call(callee, arguments) if idioms::gives_text(language, callee, arguments.len()) => {
+            true
+        }
         Expr::Call(callee, _) => {
             matches!(&**callee, Expr::Attribute(base, method) if method == "format" && textual(base))
         }

@@ -1031,6 +1031,15 @@ pub(crate) fn is_module(receiver: &Expr) -> bool {
     receiver.path().is_some_and(|path| NO_VALUES.contains(&&*path))
 }
 
+/// Whether the words of a call say that it gives a text.
+pub(crate) fn gives_text(language: Language, callee: &Expr, arguments: usize) -> bool {
+    let said = [" as a string", " in lower case", " in upper case", " joined with ", "{0} joined "];
+    match find(language, callee, arguments, false) {
+        Some((_, Value(template))) => said.iter().any(|words| template.contains(words)),
+        _ => false,
+    }
+}
+
 /// Whether a function fills its first argument, a template, with the others.
 pub(crate) fn is_formatter(language: Language, callee: &Expr) -> bool {
     match language {

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use code_syntax::Language;
 
 use super::textual;
-use crate::ir::{Collection, Expr, Function, Stmt};
+use crate::ir::{Collection, Expr, Function, Op, Stmt};
 
 /// What a name holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +59,19 @@ impl Found {
             | Expr::Comprehension { kind: Collection::Set | Collection::Dictionary, .. } => {
                 Kind::OtherCollection
             }
+            // Part of a text is a text, and so is a text with something added.
+            Expr::Slice { of: Some(whole), .. } => self.known(whole),
+            Expr::Chain(first, rest) if rest.iter().all(|(op, _)| *op == Op::Add) => {
+                self.known(first)
+            }
+            _ => Kind::Unknown,
+        }
+    }
+
+    /// What a name holds by the bindings so far.
+    fn known(&self, value: &Expr) -> Kind {
+        match value {
+            Expr::Name(name) => self.kinds.get(name).copied().unwrap_or(Kind::Unknown),
             _ => Kind::Unknown,
         }
     }
@@ -157,6 +170,16 @@ impl Found {
 
     /// Templates that bind names: all but those of conditions and lists of values.
     fn named(&mut self, template: &str, parts: &[Expr]) {
+        // A declaration names the type.
+        let declared = match (template, parts) {
+            ("declare {1*} as {0}", [Expr::Name(kind), names @ ..]) if kind == "string" => names,
+            ("declare {0} as {1}", [_, Expr::Name(kind)]) if kind == "String" => &parts[..1],
+            _ => &[],
+        };
+        if !declared.is_empty() {
+            declared.iter().for_each(|name| self.bind(name, Kind::Text));
+            return;
+        }
         let binds = ["set ", "for ", "if {0} is caught", "if {1}", "use ", "declare ", "delete "];
         if binds.iter().any(|opening| template.starts_with(opening)) {
             parts.iter().for_each(|part| self.bind(part, Kind::Unknown));

@@ -291,6 +291,14 @@ impl English {
         {
             return format!("append {} to {}", self.list(items, "and"), self.tight(target, With));
         }
+        // x = x + 1
+        if let ([target], Expr::Chain(first, rest)) = (targets, value)
+            && **first == *target
+            && let [(op @ (Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Concat), by)] =
+                rest.as_slice()
+        {
+            return self.augment(target, *op, by);
+        }
         match targets {
             [Expr::Items(_, names)] if only_named(names).is_some() => {
                 let index = only_named(names).unwrap_or_default();

@@ -2,6 +2,7 @@
 
 use code_syntax::Language;
 
+use super::known::Kind;
 use super::{
     BELOW, Clause, DEEPEST_PHRASE, English, Grip, Infix, MOST_ITEMS, Of, Phrase, With, Word,
     collection, is_named_or_spread, length_of, names_in,
@@ -122,7 +123,7 @@ impl English {
 
     pub(super) fn alternatives(&mut self, items: &[Expr], link: &str) -> String {
         let mut words: Vec<String> =
-            items.iter().take(MOST_ITEMS).map(|item| self.tight(item, With)).collect();
+            items.iter().take(MOST_ITEMS).map(|item| self.side(item)).collect();
         if items.len() > MOST_ITEMS {
             self.shortened += 1;
             words.push(format!("{} more", items.len() - MOST_ITEMS));
@@ -225,7 +226,12 @@ impl English {
             }
             Expr::Say(template, parts) => {
                 let loose = !template.ends_with(['}', ')']) || template.contains('*');
-                (self.fill(template, parts, Of), if loose { With } else { Of })
+                let grip = match template {
+                    template if template.ends_with("{c2}") => Clause,
+                    _ if loose => With,
+                    _ => Of,
+                };
+                (self.fill(template, parts, Of), grip)
             }
             Expr::Unknown(parts) => match parts.as_slice() {
                 [] => ("an unnamed value".into(), Of),
@@ -498,6 +504,20 @@ impl English {
         if from.integer() != Some(0) || matches!(count, Expr::Negative(_)) {
             return None;
         }
+        // text.substring(0, text.length() - n)
+        if let Expr::Chain(length, back) = count
+            && let [(Op::Sub, left_out)] = back.as_slice()
+            && length_of(self.language, length) == Some(text)
+        {
+            let whole = self.tight(text, Of);
+            let words = match left_out.integer() {
+                Some(1) => format!("all but the last character of {whole}"),
+                _ => {
+                    format!("all but the last {} characters of {whole}", self.tight(left_out, Of))
+                }
+            };
+            return Some((words, Of));
+        }
         let text = self.tight(text, Of);
         Some((
             match count.integer() {
@@ -576,8 +596,8 @@ impl English {
     pub(super) fn chain(&mut self, first: &Expr, rest: &[(Op, Expr)]) -> Phrase {
         let concatenated = rest.iter().all(|(op, _)| *op == Op::Concat);
         let pluses = self.language != Language::Php && rest.iter().all(|(op, _)| *op == Op::Add);
-        if concatenated
-            || pluses && (self.textual(first) || rest.iter().any(|(_, item)| self.textual(item)))
+        let is_text = |item: &Expr| self.textual(item) || self.kind_of(item) == Kind::Text;
+        if concatenated || pluses && (is_text(first) || rest.iter().any(|(_, item)| is_text(item)))
         {
             let items: Vec<Expr> =
                 std::iter::once(first).chain(rest.iter().map(|(_, item)| item)).cloned().collect();
@@ -600,6 +620,14 @@ impl English {
                 Some(3) => return (format!("{} cubed", self.tight(first, Of)), Infix),
                 _ => {}
             }
+        }
+        // [0] * n
+        if let ([(Op::Mul, times)], Expr::Items(Collection::List | Collection::Array, items)) =
+            (rest, first)
+            && !items.is_empty()
+        {
+            let list = self.top(first);
+            return (format!("{list} repeated {} times", self.tight(times, Infix)), With);
         }
         let class = rest.first().map_or(0, |(op, _)| op.class());
         // School arithmetic needs no parentheses: a product inside a sum.
@@ -650,6 +678,18 @@ impl English {
         element: &Expr,
         clauses: &[Part],
     ) -> Phrase {
+        // [0 for _ in range(n)]: the variable is of no use.
+        if let ([Part::For { target, iterable: Expr::Call(range, times) }], Collection::List) =
+            (clauses, kind)
+            && let (Some(variable), [times]) = (target.path(), times.as_slice())
+            && self.language == Language::Python
+            && range.path().as_deref() == Some("range")
+            && !mentions(element, &variable)
+        {
+            let element = self.tight(element, Infix);
+            let times = self.tight(times, Infix);
+            return (format!("the list of {element} repeated {times} times"), With);
+        }
         let name = match kind {
             Collection::List => "the list of ",
             Collection::Array => "the array of ",
@@ -704,6 +744,20 @@ fn is_template(first: &Expr) -> bool {
         Expr::Call(_, arguments) => matches!(arguments.as_slice(), [Expr::Text { .. }]),
         _ => false,
     }
+}
+
+/// Whether a name occurs in an expression.
+fn mentions(value: &Expr, name: &str) -> bool {
+    let mut pending = vec![value];
+    while let Some(expr) = pending.pop() {
+        match expr {
+            Expr::Name(own) if own == name => return true,
+            Expr::TooDeep(_) | Expr::Closure { .. } | Expr::Below { .. } => return true,
+            _ => {}
+        }
+        pending.extend(expr.children());
+    }
+    false
 }
 
 fn strip_the(text: &str) -> &str {
