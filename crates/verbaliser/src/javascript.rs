@@ -893,7 +893,29 @@ fn call_statement(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) {
                     Stmt::Under("at once, in a scope of its own with {*}:", given, body)
                 });
             }
-            (callee, _) => out.push(Stmt::Expr(Expr::Call(boxed(callee), arguments))),
+            (callee, _) => {
+                let splice = match (&callee, arguments.as_slice()) {
+                    (Expr::Attribute(of, method), [at, count, new @ ..])
+                        if method == "splice" && new.len() < 2 =>
+                    {
+                        let parts = vec![(**of).clone(), at.clone()];
+                        match (count.integer(), new) {
+                            (Some(0), [new]) => {
+                                let parts = parts.into_iter().chain([new.clone()]).collect();
+                                Some(Stmt::Say("insert {o2} into {o0} at index {1}", parts))
+                            }
+                            (Some(1), []) => {
+                                Some(Stmt::Say("remove the element of {o0} at index {1}", parts))
+                            }
+                            _ => None,
+                        }
+                    }
+                    _ => None,
+                };
+                out.push(
+                    splice.unwrap_or_else(|| Stmt::Expr(Expr::Call(boxed(callee), arguments))),
+                );
+            }
         },
         // xs.sort(…) sorts xs.
         Expr::Say("{0} sorted in ascending order", parts) => {

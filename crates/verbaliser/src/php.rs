@@ -388,6 +388,18 @@ fn function_call(cx: &mut Lowering, node: Node) -> Expr {
                 }
             }
         }
+        ("array_slice", [_, from, _]) if from.integer() == Some(0) => {
+            if let (Some(to), Some(_), Some(of)) =
+                (arguments.pop(), arguments.pop(), arguments.pop())
+            {
+                return Expr::Slice {
+                    of: Some(boxed(of)),
+                    from: None,
+                    to: Some(boxed(to)),
+                    step: None,
+                };
+            }
+        }
         ("compact", _) => {
             let names = arguments
                 .iter()

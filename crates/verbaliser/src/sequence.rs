@@ -191,3 +191,43 @@ pub(crate) fn as_loop(mut body: Vec<Stmt>) -> Vec<Stmt> {
     }
     body
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn elements_have_the_singular_of_the_sequence() {
+        for (sequence, element) in [
+            ("words", "word"),
+            ("entries", "entry"),
+            ("boxes", "box"),
+            ("classes", "class"),
+            ("status", "item"),
+            ("list", "item"),
+            ("s", "item"),
+            ("@users", "user"),
+            ("größen", "item"),
+        ] {
+            assert_eq!(element_name(&Expr::name(sequence)), element, "{sequence}");
+        }
+        assert_eq!(element_name(&Expr::Unknown(Vec::new())), "item");
+    }
+
+    #[test]
+    fn what_returns_from_the_function_goes_on_in_the_loop() {
+        let body = vec![Stmt::Return(None)];
+        let choice = Stmt::If {
+            branches: vec![crate::ir::Branch {
+                before: Vec::new(),
+                condition: Expr::name("a"),
+                body: body.clone(),
+            }],
+            otherwise: None,
+        };
+        let said = as_loop(vec![choice, Stmt::Return(None)]);
+        let [Stmt::If { branches, .. }] = said.as_slice() else { panic!("{said:?}") };
+        let next = Stmt::Say("go on with the next iteration", Vec::new());
+        assert_eq!(branches[0].body, [next]);
+    }
+}

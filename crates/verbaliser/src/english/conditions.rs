@@ -212,6 +212,22 @@ impl English {
     }
 
     pub(super) fn comparison(&mut self, left: &Expr, cmp: Cmp, right: &Expr) -> String {
+        // false == (a > b)
+        if let Cmp::Eq | Cmp::Ne = cmp {
+            let truth = |side: &Expr| match side {
+                Expr::Name(name) if name.eq_ignore_ascii_case("true") => Some(true),
+                Expr::Name(name) if name.eq_ignore_ascii_case("false") => Some(false),
+                _ => None,
+            };
+            let asked = match (truth(left), truth(right)) {
+                (Some(truth), None) if self.is_condition(right) => Some((right, truth)),
+                (None, Some(truth)) if self.is_condition(left) => Some((left, truth)),
+                _ => None,
+            };
+            if let Some((question, truth)) = asked {
+                return self.condition(question, truth == (cmp == Cmp::Eq));
+            }
+        }
         if let Some(text) = self.contains(left, cmp, right) {
             return text;
         }

@@ -283,6 +283,11 @@ fn sort(language: Language, statement: &Stmt) -> Sort {
                 if *template == "append {0} to {o1}" { parts.get(1) } else { parts.first() };
             changed.and_then(root).map_or(Sort::Other, Sort::Update)
         }
+        Stmt::Say(template, parts)
+            if template.starts_with("insert ") || template.starts_with("remove ") =>
+        {
+            parts.first().and_then(root).map_or(Sort::Other, Sort::Update)
+        }
         Stmt::Say(template, _) if template.starts_with("import ") => Sort::Import,
         Stmt::If { branches, otherwise: None } if branches.len() == 1 => {
             let ends =

@@ -13,6 +13,9 @@ use crate::ir::{Branch, Case, Class, Cmp, Collection, Expr, Function, Op, Parame
 use crate::ir::{FOLLOWED, IF_ALL_SET, IF_SET};
 use crate::phrase::{infix, is_class, join, ordinal};
 
+/// Fewest calls in a chain that is told a call a step where it is long.
+const LONGEST_CHAIN: usize = 3;
+
 impl English {
     pub(super) fn step(&mut self, text: impl AsRef<str>) {
         self.steps.push(Step::new(self.depth, text.as_ref()));
@@ -665,6 +668,30 @@ impl English {
             self.step_with(text, value);
             return;
         }
+        let links = call_chain(value);
+        if links.len() >= LONGEST_CHAIN && steps_below(value).is_empty() {
+            let opening = match lead.as_str() {
+                "call " => "make these calls".to_owned(),
+                lead => format!("{lead}the result of these calls"),
+            };
+            self.step(format!("{opening}, each on what the one before gave:"));
+            self.depth += 1;
+            self.nesting += 1;
+            for (name, arguments) in links {
+                let name = match name {
+                    Link::First(callee) => self.tight(callee, Of),
+                    Link::Next(method) => method.to_owned(),
+                };
+                let text = match arguments {
+                    [] => name,
+                    arguments => format!("{name} with {}", self.arguments(arguments)),
+                };
+                self.step(text);
+            }
+            self.nesting -= 1;
+            self.depth -= 1;
+            return;
+        }
         let (heading, parts): (String, Vec<&Expr>) = match value {
             Expr::New { class, arguments, members: None } => {
                 (format!("{lead}a new {class} with:"), arguments.iter().collect())
@@ -748,6 +775,37 @@ impl English {
             names => format!("{function} of {}", join(names, "and")),
         }
     }
+}
+
+/// What a call in a chain calls.
+enum Link<'a> {
+    First(&'a Expr),
+    Next(&'a str),
+}
+
+/// The calls of `a.b(c).d(e).f()`, in order; none for what is no call.
+fn call_chain(value: &Expr) -> Vec<(Link<'_>, &[Expr])> {
+    let mut links = Vec::new();
+    let mut at = value;
+    while let Expr::Call(callee, arguments) = at {
+        match &**callee {
+            Expr::Attribute(base, method)
+                if matches!(**base, Expr::Call(..) | Expr::New { .. }) =>
+            {
+                links.push((Link::Next(method), arguments.as_slice()));
+                at = base;
+            }
+            callee => {
+                links.push((Link::First(callee), arguments.as_slice()));
+                break;
+            }
+        }
+    }
+    if let (Expr::New { .. }, false) = (at, links.is_empty()) {
+        links.push((Link::First(at), &[]));
+    }
+    links.reverse();
+    links
 }
 
 /// The parts of a value that have steps of their own, in order.
