@@ -331,6 +331,13 @@ fn give(body: &mut [Stmt], step: &dyn Fn(Expr) -> Stmt) {
             let value = std::mem::replace(value, Expr::Unknown(Vec::new()));
             *last = step(value);
         }
+        // x = (y = 1): both are set.
+        Stmt::Assign { targets, .. } => {
+            if let Stmt::Assign { targets: mut all, .. } = step(Expr::Unknown(Vec::new())) {
+                all.append(targets);
+                *targets = all;
+            }
+        }
         Stmt::If { branches, otherwise } => {
             for branch in branches {
                 give(&mut branch.body, step);

@@ -91,6 +91,7 @@ impl English {
             // A question that Ruby asks: the answer holds or does not.
             let call = self.plain_call(callee, arguments).0;
             let call = call.strip_prefix("the result of ").unwrap_or(&call);
+            let call = call.strip_prefix("the ").unwrap_or(call);
             return format!("{call} {}", if positive { "holds" } else { "does not hold" });
         }
         if let Expr::Name(name) = value
