@@ -306,16 +306,14 @@ fn statement(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) -> bool {
             out.push(Stmt::Say("send {0} to {1}", parts));
         }
         "receive_statement" => receive(cx, node, out),
-        "break_statement" => out.push(match cx.first(node) {
-            Some(label) => Stmt::Say("leave the loop labelled {0}", vec![label]),
-            None => Stmt::Say(cx.leave(), Vec::new()),
-        }),
-        "continue_statement" => out.push(match cx.first(node) {
-            Some(label) => {
-                Stmt::Say("go on with the next iteration of the loop labelled {0}", vec![label])
-            }
-            None => Stmt::Say("go on with the next iteration", Vec::new()),
-        }),
+        "break_statement" => {
+            let jump = cx.jump(node, true);
+            out.push(jump);
+        }
+        "continue_statement" => {
+            let jump = cx.jump(node, false);
+            out.push(jump);
+        }
         "goto_statement" => {
             let parts = cx.exprs(node);
             out.push(Stmt::Say("jump to the label {0}", parts));

@@ -3,7 +3,7 @@
 use tree_sitter::Node;
 
 use crate::ir::{Branch, Case, Class, Cmp, Collection, Expr, Function, Op, Parameter, Stmt, Takes};
-use crate::lower::{CountLoop, Lowering, Rules, boxed, one};
+use crate::lower::{CountLoop, ForHeads, Lowering, Rules, boxed, one};
 use crate::phrase::{is_class, without_indent};
 
 pub(crate) static RULES: Rules = Rules { expression, statement };
@@ -317,19 +317,12 @@ fn statement(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) -> bool {
         }
         "if_statement" => if_statement(cx, node, out),
         "while_statement" => {
-            let condition = cx.need(node, "condition");
-            let body = cx.loop_body(node);
-            out.push(match &condition {
-                Expr::Name(name) if name == "true" => {
-                    Stmt::Under("repeat forever:", Vec::new(), body)
-                }
-                _ => Stmt::Under("while {c0}:", vec![condition], body),
-            });
+            let repeated = cx.while_loop(node);
+            out.push(repeated);
         }
         "do_statement" => {
-            let body = cx.loop_body(node);
-            let condition = cx.need(node, "condition");
-            out.push(Stmt::Under("do once, and again while {c0}:", vec![condition], body));
+            let repeated = cx.do_loop(node);
+            out.push(repeated);
         }
         "for_statement" => for_statement(cx, node, out),
         "enhanced_for_statement" => {
@@ -342,16 +335,14 @@ fn statement(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) -> bool {
             let switch = switch(cx, node, false);
             out.push(switch);
         }
-        "break_statement" => out.push(match cx.first(node) {
-            Some(label) => Stmt::Say("leave the loop labelled {0}", vec![label]),
-            None => Stmt::Say(cx.leave(), Vec::new()),
-        }),
-        "continue_statement" => out.push(match cx.first(node) {
-            Some(label) => {
-                Stmt::Say("go on with the next iteration of the loop labelled {0}", vec![label])
-            }
-            None => Stmt::Say("go on with the next iteration", Vec::new()),
-        }),
+        "break_statement" => {
+            let jump = cx.jump(node, true);
+            out.push(jump);
+        }
+        "continue_statement" => {
+            let jump = cx.jump(node, false);
+            out.push(jump);
+        }
         "labeled_statement" => {
             let parts = cx.parts(node);
             let [label, rest @ ..] = parts.as_slice() else { return false };
@@ -556,26 +547,14 @@ fn if_statement(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) {
 fn for_statement(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) {
     let inits = cx.fields(node, "init");
     let updates = cx.fields(node, "update");
-    let body_node = node.child_by_field_name("body");
-    if let ([init], Some(condition), [update], Some(body)) =
-        (inits.as_slice(), node.child_by_field_name("condition"), updates.as_slice(), body_node)
-        && let Some(found) = counting(cx, *init, condition, *update)
-        && !cx.assigns(body, &found.names, &["assignment_expression", "update_expression"])
-    {
-        let body = cx.inside(false, |cx| cx.body(body));
-        out.push(found.with(body));
-        return;
-    }
-    for init in inits {
-        cx.stmt(init, out);
-    }
-    let condition = cx.field(node, "condition");
-    let mut after = Vec::new();
-    for update in updates {
-        cx.stmt(update, &mut after);
-    }
-    let body = cx.loop_body(node);
-    out.push(Stmt::Loop { condition, after, body });
+    let condition = node.child_by_field_name("condition");
+    let found = match (inits.as_slice(), condition, updates.as_slice()) {
+        ([init], Some(condition), [update]) => counting(cx, *init, condition, *update),
+        _ => None,
+    };
+    let bodies = cx.fields(node, "body");
+    let changes = &["assignment_expression", "update_expression"];
+    cx.for_loop(ForHeads { inits, condition, updates }, &bodies, found, changes, out);
 }
 
 fn counting(cx: &mut Lowering, init: Node, condition: Node, update: Node) -> Option<CountLoop> {

@@ -6,7 +6,7 @@ use crate::ir::{
     Branch, Class, Cmp, Collection, Expr, FOLLOWED, Function, IF_ALL_SET, IF_SET, Op, Parameter,
     Stmt, Takes, if_set, template_of,
 };
-use crate::lower::{CountLoop, Label, Lowering, Rules, boxed, one};
+use crate::lower::{CountLoop, ForHeads, Label, Lowering, Rules, boxed, one};
 use crate::phrase::join;
 use crate::sequence::{self, Each};
 
@@ -113,17 +113,7 @@ fn expression(cx: &mut Lowering, node: Node) -> Option<Expr> {
         "assignment_expression" => {
             Expr::Bind(boxed(cx.need(node, "left")), boxed(cx.need(node, "right")))
         }
-        "augmented_assignment_expression" => {
-            let target = cx.need(node, "left");
-            let value = cx.need(node, "right");
-            let sign = cx.field_text(node, "operator");
-            let changed = match (Op::from_sign(sign), sign) {
-                (Some(op), _) => Expr::Chain(boxed(target.clone()), vec![(op, value)]),
-                (None, "&&=") => Expr::And(vec![target.clone(), value]),
-                _ => Expr::Or(vec![target.clone(), value]),
-            };
-            Expr::Bind(boxed(target), boxed(changed))
-        }
+        "augmented_assignment_expression" => cx.changed(node),
         "update_expression" => cx.update(node)?,
         "unary_expression" => {
             let operand = cx.need(node, "argument");
@@ -620,17 +610,8 @@ fn statement(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) -> bool {
             }
         }
         "binary_expression" if matches!(cx.field_text(node, "operator"), "&&" | "||") => {
-            // a && b(): b is done if a holds.
-            let condition = cx.need(node, "left");
-            let condition = match cx.field_text(node, "operator") {
-                "&&" => condition,
-                _ => Expr::Not(boxed(condition)),
-            };
-            let body = cx.body_field(node, "right");
-            out.push(Stmt::If {
-                branches: vec![Branch { before: Vec::new(), condition, body }],
-                otherwise: None,
-            });
+            let guarded = cx.guarded(node);
+            out.push(guarded);
         }
         "ternary_expression" => {
             let condition = cx.need(node, "condition");
@@ -663,20 +644,12 @@ fn statement(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) -> bool {
         "for_statement" => for_statement(cx, node, out),
         "for_in_statement" => for_in(cx, node, out),
         "while_statement" => {
-            let condition = cx.need(node, "condition");
-            let body = cx.loop_body(node);
-            out.push(match &condition {
-                Expr::Name(name) if name == "true" => {
-                    Stmt::Under("repeat forever:", Vec::new(), body)
-                }
-                Expr::Number(one) if one == "1" => Stmt::Under("repeat forever:", Vec::new(), body),
-                _ => Stmt::Under("while {c0}:", vec![condition], body),
-            });
+            let repeated = cx.while_loop(node);
+            out.push(repeated);
         }
         "do_statement" => {
-            let body = cx.loop_body(node);
-            let condition = cx.need(node, "condition");
-            out.push(Stmt::Under("do once, and again while {c0}:", vec![condition], body));
+            let repeated = cx.do_loop(node);
+            out.push(repeated);
         }
         "switch_statement" => {
             let subject = cx.need(node, "value");
@@ -690,16 +663,14 @@ fn statement(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) -> bool {
             let switch = cx.switch(subject, labels);
             out.push(switch);
         }
-        "break_statement" => out.push(match cx.first(node) {
-            Some(label) => Stmt::Say("leave the loop labelled {0}", vec![label]),
-            None => Stmt::Say(cx.leave(), Vec::new()),
-        }),
-        "continue_statement" => out.push(match cx.first(node) {
-            Some(label) => {
-                Stmt::Say("go on with the next iteration of the loop labelled {0}", vec![label])
-            }
-            None => Stmt::Say("go on with the next iteration", Vec::new()),
-        }),
+        "break_statement" => {
+            let jump = cx.jump(node, true);
+            out.push(jump);
+        }
+        "continue_statement" => {
+            let jump = cx.jump(node, false);
+            out.push(jump);
+        }
         "labeled_statement" => {
             let label = cx.need(node, "label");
             out.push(Stmt::Say("label what follows {0}", vec![label]));
@@ -956,29 +927,24 @@ fn if_statement(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) {
 }
 
 fn for_statement(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) {
-    let condition = node.child_by_field_name("condition").filter(|node| node.is_named());
-    let condition = condition.filter(|node| node.kind() != "empty_statement");
-    let init = node.child_by_field_name("initializer").filter(|node| node.is_named());
-    let update = node.child_by_field_name("increment");
-    if let (Some(init), Some(condition), Some(update), Some(body)) =
-        (init, condition, update, node.child_by_field_name("body"))
-        && let Some(found) = counting(cx, init, condition, update)
-        && !cx.assigns(body, &found.names, CHANGES)
-    {
-        let body = cx.inside(false, |cx| cx.body(body));
-        out.push(found.with(body));
-        return;
-    }
-    if let Some(init) = init {
-        cx.stmt(init, out);
-    }
-    let condition = condition.map(|condition| cx.expr(condition));
-    let mut after = Vec::new();
-    if let Some(update) = update {
-        cx.stmt(update, &mut after);
-    }
-    let body = cx.loop_body(node);
-    out.push(Stmt::Loop { condition, after, body });
+    // An empty part is a token or an empty statement.
+    let head = |field: &str| {
+        node.child_by_field_name(field)
+            .filter(|part| part.is_named() && part.kind() != "empty_statement")
+    };
+    let (init, condition) = (head("initializer"), head("condition"));
+    let update = head("increment");
+    let found = match (init, condition, update) {
+        (Some(init), Some(condition), Some(update)) => counting(cx, init, condition, update),
+        _ => None,
+    };
+    let heads = ForHeads {
+        inits: init.into_iter().collect(),
+        condition,
+        updates: update.into_iter().collect(),
+    };
+    let bodies = cx.fields(node, "body");
+    cx.for_loop(heads, &bodies, found, CHANGES, out);
 }
 
 const CHANGES: &[&str] =

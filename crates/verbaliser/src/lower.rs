@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use code_syntax::Language;
 use tree_sitter::Node;
 
-use crate::ir::{Case, Cmp, Expr, Op, Parameter, Stmt, Takes};
+use crate::ir::{Branch, Case, Cmp, Expr, Op, Parameter, Stmt, Takes};
 
 /// Deepest nesting of statements and expressions together that is followed; what lies deeper is
 /// said by the names in it. Ordinary code stays far below; the bound is what makes recursion safe.
@@ -339,6 +339,101 @@ impl<'a> Lowering<'a> {
         Some(Expr::Number(step.to_string()))
     }
 
+    /// A loop while the condition in a field holds; forever where that is a constant truth.
+    pub(crate) fn while_loop(&mut self, node: Node) -> Stmt {
+        let condition = self.need(node, "condition");
+        let body = self.loop_body(node);
+        let endless = match &condition {
+            Expr::Name(name) => name.eq_ignore_ascii_case("true"),
+            condition => condition.integer() == Some(1),
+        };
+        if endless {
+            Stmt::Under("repeat forever:", Vec::new(), body)
+        } else {
+            Stmt::Under("while {c0}:", vec![condition], body)
+        }
+    }
+
+    /// `do { … } while (…)`
+    pub(crate) fn do_loop(&mut self, node: Node) -> Stmt {
+        let body = self.loop_body(node);
+        let condition = self.need(node, "condition");
+        Stmt::Under("do once, and again while {c0}:", vec![condition], body)
+    }
+
+    /// `break` or `continue`, with or without a label.
+    pub(crate) fn jump(&mut self, node: Node, leave: bool) -> Stmt {
+        match (self.first(node), leave) {
+            (Some(label), true) => Stmt::Say("leave the loop labelled {0}", vec![label]),
+            (None, true) => Stmt::Say(self.leave(), Vec::new()),
+            (Some(label), false) => {
+                Stmt::Say("go on with the next iteration of the loop labelled {0}", vec![label])
+            }
+            (None, false) => Stmt::Say("go on with the next iteration", Vec::new()),
+        }
+    }
+
+    /// A `for` with its three parts: the counting loop `found` if its body leaves the counter
+    /// alone, else a loop with steps before and after. Nodes of the kinds `changes` change names.
+    pub(crate) fn for_loop(
+        &mut self,
+        heads: ForHeads,
+        bodies: &[Node],
+        found: Option<CountLoop>,
+        changes: &[&str],
+        out: &mut Vec<Stmt>,
+    ) {
+        let found = found
+            .filter(|found| !bodies.iter().any(|body| self.assigns(*body, &found.names, changes)));
+        let mut after = Vec::new();
+        let mut condition = None;
+        if found.is_none() {
+            for init in heads.inits {
+                self.stmt(init, out);
+            }
+            condition = heads.condition.map(|condition| self.expr(condition));
+            for update in heads.updates {
+                self.stmt(update, &mut after);
+            }
+        }
+        let mut body = Vec::new();
+        for part in bodies {
+            body.append(&mut self.inside(false, |cx| cx.body(*part)));
+        }
+        out.push(match found {
+            Some(found) => found.with(body),
+            None => Stmt::Loop { condition, after, body },
+        });
+    }
+
+    /// `a && b` and `a || b` where `b` is done rather than asked for.
+    pub(crate) fn guarded(&mut self, node: Node) -> Stmt {
+        let condition = self.need(node, "left");
+        let condition = match self.field_text(node, "operator") {
+            "&&" | "and" => condition,
+            _ => Expr::Not(boxed(condition)),
+        };
+        let body = self.body_field(node, "right");
+        let branches = vec![Branch { before: Vec::new(), condition, body }];
+        Stmt::If { branches, otherwise: None }
+    }
+
+    /// `a += b` and its like as a value.
+    pub(crate) fn changed(&mut self, node: Node) -> Expr {
+        let target = self.need(node, "left");
+        let value = self.need(node, "right");
+        let sign = self.field_text(node, "operator");
+        let changed = match (Op::from_sign(sign), sign) {
+            (Some(op), _) => Expr::Chain(boxed(target.clone()), vec![(op, value)]),
+            (None, "&&=") => Expr::And(vec![target.clone(), value]),
+            (None, "??=") => {
+                Expr::Say("{o0}, or {o1} if that is missing", vec![target.clone(), value])
+            }
+            _ => Expr::Or(vec![target.clone(), value]),
+        };
+        Expr::Bind(boxed(target), boxed(changed))
+    }
+
     /// What `a?.b` asks to be there: its name, or "that" for what has none. Looks at the text
     /// alone, for the node is lowered as part of the whole.
     pub(crate) fn holder(&self, node: Option<Node>) -> Expr {
@@ -454,6 +549,13 @@ impl<'a> Lowering<'a> {
         }
         names
     }
+}
+
+/// What stands in the head of a `for`.
+pub(crate) struct ForHeads<'t> {
+    pub(crate) inits: Vec<Node<'t>>,
+    pub(crate) condition: Option<Node<'t>>,
+    pub(crate) updates: Vec<Node<'t>>,
 }
 
 /// One label of a `switch`, with the statements up to the next; the default has no values.

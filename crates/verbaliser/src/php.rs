@@ -7,7 +7,7 @@ use crate::ir::{
     Branch, Case, Class, Cmp, Collection, Expr, Function, Op, Parameter, Stmt, Takes, if_set,
     template_of,
 };
-use crate::lower::{CountLoop, Label, Lowering, Rules, boxed, one, says_something};
+use crate::lower::{CountLoop, ForHeads, Label, Lowering, Rules, boxed, one, says_something};
 use crate::phrase::without_indent;
 use crate::sequence::{self, Each};
 
@@ -119,15 +119,7 @@ fn expression(cx: &mut Lowering, node: Node) -> Option<Expr> {
         "assignment_expression" | "reference_assignment_expression" => {
             Expr::Bind(boxed(cx.need(node, "left")), boxed(cx.need(node, "right")))
         }
-        "augmented_assignment_expression" => {
-            let target = cx.need(node, "left");
-            let value = cx.need(node, "right");
-            let changed = match Op::from_sign(cx.field_text(node, "operator")) {
-                Some(op) => Expr::Chain(boxed(target.clone()), vec![(op, value)]),
-                None => Expr::Say("{o0}, or {o1} if that is missing", vec![target.clone(), value]),
-            };
-            Expr::Bind(boxed(target), boxed(changed))
-        }
+        "augmented_assignment_expression" => cx.changed(node),
         "update_expression" => cx.update(node)?,
         "member_access_expression" => member(cx, node, "object"),
         "nullsafe_member_access_expression" => {
@@ -547,15 +539,8 @@ fn statement(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) -> bool {
         "binary_expression"
             if matches!(cx.field_text(node, "operator"), "&&" | "||" | "and" | "or") =>
         {
-            // f() or die(): the right side is done if the left one fails.
-            let condition = cx.need(node, "left");
-            let condition = match cx.field_text(node, "operator") {
-                "&&" | "and" => condition,
-                _ => Expr::Not(boxed(condition)),
-            };
-            let body = cx.body_field(node, "right");
-            let branches = vec![Branch { before: Vec::new(), condition, body }];
-            out.push(Stmt::If { branches, otherwise: None });
+            let guarded = cx.guarded(node);
+            out.push(guarded);
         }
         "conditional_expression" if node.child_by_field_name("body").is_some() => {
             let condition = cx.need(node, "condition");
@@ -635,20 +620,12 @@ fn statement(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) -> bool {
         "for_statement" => for_statement(cx, node, out),
         "foreach_statement" => foreach(cx, node, out),
         "while_statement" => {
-            let condition = cx.need(node, "condition");
-            let body = cx.loop_body(node);
-            out.push(match &condition {
-                Expr::Name(name) if name.eq_ignore_ascii_case("true") => {
-                    Stmt::Under("repeat forever:", Vec::new(), body)
-                }
-                Expr::Number(one) if one == "1" => Stmt::Under("repeat forever:", Vec::new(), body),
-                _ => Stmt::Under("while {c0}:", vec![condition], body),
-            });
+            let repeated = cx.while_loop(node);
+            out.push(repeated);
         }
         "do_statement" => {
-            let body = cx.loop_body(node);
-            let condition = cx.need(node, "condition");
-            out.push(Stmt::Under("do once, and again while {c0}:", vec![condition], body));
+            let repeated = cx.do_loop(node);
+            out.push(repeated);
         }
         "switch_statement" => {
             let subject = cx.need(node, "condition");
@@ -972,32 +949,17 @@ fn for_statement(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) {
     let init = node.child_by_field_name("initialize");
     let condition = node.child_by_field_name("condition");
     let update = node.child_by_field_name("update");
-    let bodies = cx.fields(node, "body");
-    let body = |cx: &mut Lowering| {
-        let mut all = Vec::new();
-        for body in &bodies {
-            all.append(&mut cx.inside(false, |cx| cx.body(*body)));
-        }
-        all
+    let found = match (init, condition, update) {
+        (Some(init), Some(condition), Some(update)) => counting(cx, init, condition, update),
+        _ => None,
     };
-    if let (Some(init), Some(condition), Some(update)) = (init, condition, update)
-        && let Some(found) = counting(cx, init, condition, update)
-        && !bodies.iter().any(|body| cx.assigns(*body, &found.names, CHANGES))
-    {
-        let body = body(cx);
-        out.push(found.with(body));
-        return;
-    }
-    if let Some(init) = init {
-        cx.stmt(init, out);
-    }
-    let condition = condition.map(|condition| cx.expr(condition));
-    let mut after = Vec::new();
-    if let Some(update) = update {
-        cx.stmt(update, &mut after);
-    }
-    let body = body(cx);
-    out.push(Stmt::Loop { condition, after, body });
+    let heads = ForHeads {
+        inits: init.into_iter().collect(),
+        condition,
+        updates: update.into_iter().collect(),
+    };
+    let bodies = cx.fields(node, "body");
+    cx.for_loop(heads, &bodies, found, CHANGES, out);
 }
 
 fn counting(cx: &mut Lowering, init: Node, condition: Node, update: Node) -> Option<CountLoop> {

@@ -127,17 +127,7 @@ fn expression(cx: &mut Lowering, node: Node) -> Option<Expr> {
             Expr::Say(template, parts.collect())
         }
         "assignment" => Expr::Bind(boxed(cx.need(node, "left")), boxed(cx.need(node, "right"))),
-        "operator_assignment" => {
-            let target = cx.need(node, "left");
-            let value = cx.need(node, "right");
-            let sign = cx.field_text(node, "operator");
-            let changed = match (Op::from_sign(sign), sign) {
-                (Some(op), _) => Expr::Chain(boxed(target.clone()), vec![(op, value)]),
-                (None, "&&=") => Expr::And(vec![target.clone(), value]),
-                _ => Expr::Or(vec![target.clone(), value]),
-            };
-            Expr::Bind(boxed(target), boxed(changed))
-        }
+        "operator_assignment" => cx.changed(node),
         "parenthesized_statements" | "interpolation" => match cx.parts(node).as_slice() {
             [only] => cx.expr(*only),
             _ => steps_value(cx, node)?,
@@ -915,14 +905,8 @@ fn statement(cx: &mut Lowering, node: Node, out: &mut Vec<Stmt>) -> bool {
         }
         "binary" => match cx.field_text(node, "operator") {
             "&&" | "and" | "||" | "or" if is_action(cx, node) => {
-                let condition = cx.need(node, "left");
-                let condition = match cx.field_text(node, "operator") {
-                    "&&" | "and" => condition,
-                    _ => Expr::Not(boxed(condition)),
-                };
-                let body = cx.body_field(node, "right");
-                let branches = vec![Branch { before: Vec::new(), condition, body }];
-                out.push(Stmt::If { branches, otherwise: None });
+                let guarded = cx.guarded(node);
+                out.push(guarded);
             }
             "<<" => match cx.expr(node) {
                 Expr::Say("{0} with {1*} appended", parts) => {
