@@ -138,6 +138,9 @@ pub enum TeacherError {
         /// Id of the problem.
         problem: String,
     },
+    /// A batch that was asked holds an error instead of a reply: the error in words.
+    #[error("no reply in the batch: {0}")]
+    Batch(String),
     /// This teacher cannot answer this kind of request.
     #[error("{teacher} cannot answer problem {problem}: {reason}")]
     Unsupported {

@@ -1,10 +1,58 @@
-//! Reading the body of a chat completion, whatever the server leaves out or misnames.
+//! The body of a chat completion: the request as it is sent, and the answer, whatever the server
+//! leaves out or misnames.
 
-use distill_core::{Completion, TeacherError, Usage};
-use serde_json::Value;
+use distill_core::{Completion, Message, Request, TeacherError, Usage};
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+
+use crate::json::{count, fields, items, string};
 
 /// Longest body that is read, in bytes, unless a caller says otherwise.
-pub const MAX_BODY: usize = 16 << 20;
+pub const MAX_BODY: usize = 4 << 20;
+
+/// The body of `POST /v1/chat/completions` for a request, or of `/v1/completions`: what goes over
+/// the wire and into a batch file, and nothing but what determines the reply.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RequestBody<'a> {
+    pub(crate) request: &'a Request,
+    /// The name under which `max_tokens` is sent.
+    pub(crate) max_tokens_field: &'a str,
+    /// Whether the server is asked to go on with a text, instead of a chat.
+    pub(crate) as_text: bool,
+}
+
+impl Serialize for RequestBody<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let request = self.request;
+        let sampling = &request.sampling;
+        let mut body = serializer.serialize_map(None)?;
+        body.serialize_entry("model", &request.model)?;
+        if self.as_text {
+            let texts: Vec<&str> =
+                request.messages.iter().map(|Message { content, .. }| &**content).collect();
+            body.serialize_entry("prompt", &texts.join("\n\n"))?;
+        } else {
+            body.serialize_entry("messages", &request.messages)?;
+        }
+        if let Some(temperature) = sampling.temperature {
+            body.serialize_entry("temperature", &temperature)?;
+        }
+        if let Some(top_p) = sampling.top_p {
+            body.serialize_entry("top_p", &top_p)?;
+        }
+        if let Some(seed) = sampling.seed {
+            // Further samples of one question must not be the same draw.
+            body.serialize_entry("seed", &seed.wrapping_add(request.sample_index.into()))?;
+        }
+        if !sampling.stop.is_empty() {
+            body.serialize_entry("stop", &sampling.stop)?;
+        }
+        if let Some(limit) = sampling.max_tokens {
+            body.serialize_entry(self.max_tokens_field, &limit)?;
+        }
+        body.end()
+    }
+}
 
 /// Reads a `/v1/chat/completions` body.
 ///
@@ -12,6 +60,8 @@ pub const MAX_BODY: usize = 16 << 20;
 /// reasoning (`reasoning_content`, `reasoning`, `thinking`) is kept in front of the content inside
 /// `<think>` tags. `finish_reason` and `usage` may be missing, empty or of an unexpected shape. The
 /// older `choices[0].text`, and the bare `message` that Ollama's own API answers with, are read too.
+/// Memory is a few times that of the body, however it is nested; bytes that are not UTF-8 are
+/// replaced.
 ///
 /// # Errors
 /// An `error` object is mapped to the [`TeacherError`] that its code stands for;
@@ -20,31 +70,39 @@ pub const MAX_BODY: usize = 16 << 20;
 pub fn read_completion(body: &[u8]) -> Result<Completion, TeacherError> {
     let unreadable = |what: String| TeacherError::Unreadable(what);
     let raw = String::from_utf8_lossy(body);
-    let json: Value = serde_json::from_str(raw.trim_start_matches('\u{feff}'))
-        .map_err(|error| unreadable(format!("not JSON: {error}: {}", excerpt(&raw))))?;
-    let choice = match json.get("choices") {
-        Some(Value::Array(choices)) => choices.first(),
-        _ => json.get("message").is_some().then_some(&json),
+    let json = raw.trim_start_matches('\u{feff}');
+    let [choices, message, error, usage] = fields(json, ["choices", "message", "error", "usage"])
+        .map_err(|error| {
+        unreadable(format!("not a JSON object: {error}: {}", excerpt(&raw)))
+    })?;
+    let choice = match choices.and_then(|choices| items(choices, 1)) {
+        Some(choices) => choices.first().copied(),
+        None => message.map(|_| json),
     };
     let Some(choice) = choice else {
-        if let Some(error) = json.get("error").filter(|error| !error.is_null()) {
+        if let Some(error) = error {
             return Err(error_in_body(error));
         }
         return Err(unreadable(format!("no choices: {}", excerpt(&raw))));
     };
-    let message = choice.get("message").or_else(|| choice.get("delta")).unwrap_or(choice);
-    let content =
-        text_of(message.get("content")).or_else(|| text_of(choice.get("text"))).unwrap_or_default();
-    let reasoning = ["reasoning_content", "reasoning", "thinking"]
+    const REASONS: usize = 3;
+    let [message, delta, text, reasons @ ..]: [_; 3 + REASONS] =
+        fields(choice, ["message", "delta", "text", "finish_reason", "stop_reason", "done_reason"])
+            .map_err(|_| unreadable(format!("the first choice is no object: {}", excerpt(&raw))))?;
+    let message = message.or(delta).unwrap_or(choice);
+    let [content, reasoning @ ..]: [_; 4] =
+        fields(message, ["content", "reasoning_content", "reasoning", "thinking"])
+            .unwrap_or_default();
+    let content = content.and_then(text_of).or_else(|| text.and_then(text_of)).unwrap_or_default();
+    let reasoning = reasoning.iter().flatten().find_map(|text| text_of(text));
+    let reasoning = reasoning.filter(|text| !text.trim().is_empty());
+    let finish_reason = reasons
         .iter()
-        .find_map(|name| text_of(message.get(*name)))
-        .filter(|text| !text.trim().is_empty());
-    let finish_reason = ["finish_reason", "stop_reason", "done_reason"]
-        .iter()
-        .find_map(|name| choice.get(*name)?.as_str())
-        .map(str::trim)
+        .flatten()
+        .find_map(|reason| string(reason))
+        .map(|reason| reason.trim().to_owned())
         .filter(|reason| !reason.is_empty())
-        .map(normal_reason);
+        .map(|reason| normal_reason(&reason));
     if content.trim().is_empty()
         && !matches!(finish_reason.as_deref(), Some("length" | "content_filter"))
     {
@@ -54,7 +112,7 @@ pub fn read_completion(body: &[u8]) -> Result<Completion, TeacherError> {
         Some(reasoning) => format!("<think>\n{}\n</think>\n{content}", reasoning.trim()),
         None => content,
     };
-    let usage = usage_of(&json);
+    let usage = usage.and_then(usage_of);
     Ok(Completion { text, finish_reason, usage, raw: raw.into_owned() })
 }
 
@@ -68,33 +126,24 @@ fn normal_reason(reason: &str) -> String {
 }
 
 /// A text, or the texts of a list of parts (`"…"`, `{"text": "…"}`, `{"text": {"value": "…"}}`).
-fn text_of(value: Option<&Value>) -> Option<String> {
-    fn part(value: &Value) -> Option<&str> {
-        match value {
-            Value::String(text) => Some(text),
-            Value::Object(_) => {
-                let text = value.get("text").or_else(|| value.get("content"))?;
-                text.as_str().or_else(|| text.get("value")?.as_str())
-            }
-            _ => None,
-        }
+fn text_of(json: &str) -> Option<String> {
+    fn part(json: &str) -> Option<String> {
+        string(json).or_else(|| {
+            let [text, content] = fields(json, ["text", "content"]).ok()?;
+            let text = text.or(content)?;
+            string(text).or_else(|| string(fields(text, ["value"]).ok()?[0]?))
+        })
     }
-    match value? {
-        Value::Array(parts) => Some(parts.iter().filter_map(part).collect()),
-        other => part(other).map(str::to_owned),
+    match items(json, usize::MAX) {
+        Some(parts) => Some(parts.into_iter().filter_map(part).collect()),
+        None => part(json),
     }
 }
 
-fn usage_of(json: &Value) -> Option<Usage> {
-    let usage = json.get("usage")?;
-    let count = |names: [&str; 2]| {
-        names.iter().find_map(|name| {
-            let value = usage.get(*name)?;
-            value.as_u64().or_else(|| value.as_f64().filter(|n| *n >= 0.0).map(|n| n as u64))
-        })
-    };
-    let prompt_tokens = count(["prompt_tokens", "input_tokens"]);
-    let completion_tokens = count(["completion_tokens", "output_tokens"]);
+fn usage_of(json: &str) -> Option<Usage> {
+    let names = ["prompt_tokens", "input_tokens", "completion_tokens", "output_tokens"];
+    let counts = fields(json, names).ok()?.map(|value| value.and_then(count));
+    let (prompt_tokens, completion_tokens) = (counts[0].or(counts[1]), counts[2].or(counts[3]));
     (prompt_tokens.is_some() || completion_tokens.is_some()).then(|| Usage {
         prompt_tokens: prompt_tokens.unwrap_or(0),
         completion_tokens: completion_tokens.unwrap_or(0),
@@ -102,18 +151,17 @@ fn usage_of(json: &Value) -> Option<Usage> {
 }
 
 /// An `error` object in a body of status 200, as some gateways send it.
-fn error_in_body(error: &Value) -> TeacherError {
-    let text = error.to_string();
-    if says_quota(&text) {
-        return TeacherError::Quota(excerpt(&text));
+fn error_in_body(error: &str) -> TeacherError {
+    if says_quota(error) {
+        return TeacherError::Quota(excerpt(error));
     }
-    let code = error.get("code").or_else(|| error.get("status")).unwrap_or(&Value::Null);
-    let status = code.as_u64().or_else(|| code.as_str()?.parse().ok());
-    match status.and_then(|status| u16::try_from(status).ok()).filter(|s| (400..600).contains(s)) {
+    let [code, status] = fields(error, ["code", "status"]).unwrap_or_default();
+    let status = code.or(status).and_then(|code| code.trim_matches('"').parse::<u16>().ok());
+    match status.filter(|status| (400..600).contains(status)) {
         Some(429) => TeacherError::RateLimited { retry_after: None },
-        Some(status) => TeacherError::Status { status, message: excerpt(&text), retry_after: None },
-        None if text.contains("rate_limit") => TeacherError::RateLimited { retry_after: None },
-        None => TeacherError::Unreadable(excerpt(&text)),
+        Some(status) => TeacherError::Status { status, message: excerpt(error), retry_after: None },
+        None if error.contains("rate_limit") => TeacherError::RateLimited { retry_after: None },
+        None => TeacherError::Unreadable(excerpt(error)),
     }
 }
 
@@ -149,7 +197,7 @@ pub(crate) fn excerpt(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -185,6 +233,12 @@ mod tests {
         assert_eq!(cut.finish_reason.as_deref(), Some("length"));
         let ollama = read(json!({"message": {"content": "x"}, "done_reason": "stop"})).unwrap();
         assert_eq!(ollama.finish_reason.as_deref(), Some("stop"));
+        let twice = br#"{"usage": 1, "choices": [{"message": {"content": "x"}}], "usage": {"input_tokens": 1}}"#;
+        assert_eq!(read_completion(twice).unwrap().usage.unwrap().prompt_tokens, 1);
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        let beside =
+            format!(r#"{{"logprobs": {deep}, "choices": [{{"message": {{"content": "x"}}}}]}}"#);
+        assert_eq!(read_completion(beside.as_bytes()).unwrap().text, "x");
         let odd = read(json!({"choices": [{"message": {"content": "x"}, "finish_reason": 3}],
             "usage": {"input_tokens": 2.0, "output_tokens": null}}));
         assert_eq!(odd.unwrap().usage, Some(Usage { prompt_tokens: 2, completion_tokens: 0 }));
@@ -197,7 +251,12 @@ mod tests {
         assert!(unreadable(b"<html>") && unreadable(b"") && unreadable(b"\xff{}"));
         assert!(unreadable(b"{\"choices\": []}") && unreadable(b"[]") && unreadable(b"3"));
         assert!(unreadable(b"{\"choices\": [{\"message\": {\"content\": null}}]}"));
-        assert!(unreadable("[".repeat(1_000_000).as_bytes()));
+        let deep = |depth| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(
+            unreadable("[".repeat(1_000_000).as_bytes()) && unreadable(deep(1_000_000).as_bytes())
+        );
+        assert!(unreadable(format!("{{\"choices\": {}}}", deep(1_000_000)).as_bytes()));
+        assert!(unreadable(br#"{"choices": [{"message": {"content": {"a": [{}]}}}]}"#));
         let error = |error: Value| read(json!({"error": error})).unwrap_err();
         assert!(matches!(error(json!({"code": 429})), RateLimited { .. }));
         assert!(matches!(error(json!({"code": "502"})), Status { status: 502, .. }));

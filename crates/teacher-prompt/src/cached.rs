@@ -1,11 +1,12 @@
 //! Teachers that answer from a reply log.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use distill_core::jsonl::JsonlError;
-use distill_core::{Reply, Request, Teacher, TeacherError};
+use distill_core::{Completion, Reply, Request, Teacher, TeacherError};
 
 use crate::{LoggedReply, ReplyLog, request_key};
 
@@ -18,13 +19,49 @@ use crate::{LoggedReply, ReplyLog, request_key};
 pub struct Cached<T> {
     inner: T,
     log: Arc<ReplyLog>,
+    reuse: bool,
+    counts: [AtomicU64; 3],
     in_flight: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+/// Where the replies of a [`Cached`] teacher came from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CacheCounts {
+    /// From the log, asked with the very same sampling.
+    pub logged: u64,
+    /// From the log, asked with another sampling; now or in an earlier run.
+    pub reused: u64,
+    /// From the teacher.
+    pub asked: u64,
 }
 
 impl<T: Teacher> Cached<T> {
     /// `inner` with this log in front.
     pub fn new(inner: T, log: Arc<ReplyLog>) -> Cached<T> {
-        Cached { inner, log, in_flight: Mutex::default() }
+        Cached { inner, log, reuse: false, counts: Default::default(), in_flight: Mutex::default() }
+    }
+
+    /// Lets a whole logged reply to the same question count although it was drawn with another
+    /// sampling (say, a smaller `max_tokens`), instead of asking again. Off unless set; show
+    /// [`ReplyLog::offer`] first. A reply taken over is logged under the new key with
+    /// [`reused_from`](LoggedReply::reused_from), so later runs find it without this, and it is
+    /// [counted](Self::counts) as reused in each.
+    pub fn reuse_other_sampling(mut self, reuse: bool) -> Cached<T> {
+        self.reuse = reuse;
+        self
+    }
+
+    /// Where the replies came from so far.
+    pub fn counts(&self) -> CacheCounts {
+        let [logged, reused, asked] =
+            std::array::from_fn(|at| self.counts[at].load(Ordering::Relaxed));
+        CacheCounts { logged, reused, asked }
+    }
+
+    fn counted(&self, reply: LoggedReply) -> Completion {
+        let at = usize::from(reply.reused_from.is_some());
+        self.counts[at].fetch_add(1, Ordering::Relaxed);
+        reply.into_completion()
     }
 
     /// The log.
@@ -71,12 +108,21 @@ impl<T: Teacher> Teacher for Cached<T> {
         Box::pin(async move {
             let key = request_key(request);
             if let Some(reply) = self.log.get(&key).map_err(local)? {
-                return Ok(reply.into_completion());
+                return Ok(self.counted(reply));
             }
             let turn = self.turn(&key);
             let _mine = turn.lock.lock().await;
             if let Some(reply) = self.log.get(&key).map_err(local)? {
-                return Ok(reply.into_completion());
+                return Ok(self.counted(reply));
+            }
+            if self.reuse
+                && let Some(mut reply) = self.log.with_other_sampling(request).map_err(local)?
+            {
+                let original = std::mem::replace(&mut reply.key, key);
+                reply.reused_from.get_or_insert(original);
+                reply.problem.clone_from(&request.problem.id);
+                self.log.append(&reply).map_err(local)?;
+                return Ok(self.counted(reply));
             }
             let asked = Instant::now();
             let completion = self.inner.complete(request).await?;
@@ -84,6 +130,7 @@ impl<T: Teacher> Teacher for Cached<T> {
             let seconds = (asked.elapsed().as_secs_f64() * 1e3).round() / 1e3;
             let reply = LoggedReply::new(&key, request, &completion, seconds);
             self.log.append(&reply).map_err(local)?;
+            self.counts[2].fetch_add(1, Ordering::Relaxed);
             Ok(completion)
         })
     }

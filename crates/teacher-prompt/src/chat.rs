@@ -2,19 +2,19 @@
 
 use std::time::{Duration, SystemTime};
 
-use distill_core::{Completion, Message, Reply, Request, Teacher, TeacherError};
+use distill_core::{Completion, Reply, Request, Teacher, TeacherError};
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Client, Response, StatusCode, Url};
-use serde::Serialize;
 
-use crate::body::{MAX_BODY, excerpt, read_completion, says_quota};
-use crate::{Error, Secret};
+use crate::body::{MAX_BODY, RequestBody, excerpt, read_completion, says_quota};
+use crate::{Announced, Error, Secret};
 
 /// Where and how to ask.
 #[derive(Debug, Clone)]
 pub struct ChatOptions {
     /// The server: `http://127.0.0.1:8000`, `https://api.example.com/v1`, or the whole address
-    /// ending in `/chat/completions`. Without a path `/v1` is meant.
+    /// ending in `/chat/completions`. Without a path `/v1` is meant. An address ending in
+    /// `/completions` alone is sent a text to go on with: the messages, an empty line between them.
     pub base_url: String,
     /// Key sent as a bearer token; none for servers that ask for none.
     pub api_key: Option<Secret>,
@@ -30,7 +30,7 @@ pub struct ChatOptions {
 }
 
 impl ChatOptions {
-    /// The defaults for a server: no key, 10 s to connect, 10 min to answer, 16 MiB.
+    /// The defaults for a server: no key, 10 s to connect, 10 min to answer, 4 MiB.
     pub fn new(base_url: impl Into<String>) -> ChatOptions {
         ChatOptions {
             base_url: base_url.into(),
@@ -53,6 +53,7 @@ pub struct Chat {
     client: Client,
     url: Url,
     options: ChatOptions,
+    announced: Announced,
 }
 
 /// Longest part of an error's body that is read, in bytes.
@@ -90,42 +91,41 @@ impl Chat {
         let client = builder
             .build()
             .map_err(|error| setting("HTTP client", &error.without_url().to_string()))?;
-        Ok(Chat { model: model.into(), client, url, options })
+        let announced = Announced::default();
+        Ok(Chat { model: model.into(), client, url, options, announced })
+    }
+
+    /// What the server says about its limits, for [`RateLimited::following`].
+    ///
+    /// [`RateLimited::following`]: crate::RateLimited::following
+    pub fn announced(&self) -> Announced {
+        self.announced.clone()
     }
 
     async fn ask(&self, request: &Request) -> Result<Completion, TeacherError> {
-        let sampling = &request.sampling;
-        let mut body = serde_json::to_value(Body {
-            model: &request.model,
-            messages: &request.messages,
-            temperature: sampling.temperature,
-            top_p: sampling.top_p,
-            // Further samples of one question must not be the same draw.
-            seed: sampling.seed.map(|seed| seed.wrapping_add(request.sample_index.into())),
-            stop: &sampling.stop,
+        let body = serde_json::to_vec(&RequestBody {
+            request,
+            max_tokens_field: &self.options.max_tokens_field,
+            as_text: !self.url.path().ends_with("/chat/completions"),
         })
         .map_err(|error| TeacherError::Local(format!("request has no JSON form: {error}")))?;
-        if let Some(limit) = sampling.max_tokens {
-            body[&self.options.max_tokens_field] = limit.into();
-        }
         let response = self
             .client
             .post(self.url.clone())
-            .json(&body)
+            .header(reqwest::header::CONTENT_TYPE, "application/json")
+            .body(body)
             .send()
             .await
             .map_err(|error| self.transport(error))?;
+        self.announced.hear(response.headers(), SystemTime::now());
         let status = response.status();
         if !status.is_success() {
             return Err(self.refusal(status, response).await);
         }
         let body = self.read(response, self.options.max_body, true).await?;
         let mut completion = read_completion(&body).map_err(|error| self.scrubbed(error))?;
-        if let Some(key) = self.options.api_key.as_ref().filter(|key| key.is_distinctive())
-            && completion.raw.contains(key.reveal())
-        {
-            completion.raw = key.scrub(&completion.raw);
-            completion.text = key.scrub(&completion.text);
+        if let Some(key) = self.options.api_key.as_ref().filter(|key| key.is_distinctive()) {
+            key.scrub_reply(&mut completion);
         }
         Ok(completion)
     }
@@ -183,7 +183,15 @@ impl Chat {
             text = format!("{text}: {error}");
             cause = error.source();
         }
-        TeacherError::Connection(excerpt(&self.scrub(&text)))
+        let text = excerpt(&self.scrub(&text));
+        // The words of rustls. Another try would meet the same certificate.
+        if text.contains("invalid peer certificate") {
+            return TeacherError::Local(format!(
+                "the server's certificate is not accepted: {text}; that of a private authority is \
+                 trusted when SSL_CERT_FILE names it"
+            ));
+        }
+        TeacherError::Connection(text)
     }
 
     fn scrub(&self, text: &str) -> String {
@@ -221,20 +229,6 @@ impl Teacher for Chat {
     }
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
-    model: &'a str,
-    messages: &'a [Message],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    temperature: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    top_p: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seed: Option<u64>,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    stop: &'a [String],
-}
-
 fn setting(setting: &'static str, reason: &str) -> Error {
     Error::Setting { setting, reason: reason.to_owned() }
 }
@@ -254,7 +248,7 @@ fn endpoint(base: &str) -> Result<Url, Error> {
     let path = url.path().trim_end_matches('/');
     let path = match path {
         "" => "/v1/chat/completions".to_owned(),
-        path if path.ends_with("/chat/completions") => path.to_owned(),
+        path if path.ends_with("/completions") => path.to_owned(),
         path => format!("{path}/chat/completions"),
     };
     url.set_path(&path);
@@ -299,6 +293,7 @@ mod tests {
             ("https://api.example.com/v1/", "https://api.example.com/v1/chat/completions"),
             ("https://x.example/v1beta/openai", "https://x.example/v1beta/openai/chat/completions"),
             ("http://[::1]:1/v1/chat/completions", "http://[::1]:1/v1/chat/completions"),
+            ("http://localhost:1/v1/completions/", "http://localhost:1/v1/completions"),
         ] {
             assert_eq!(endpoint(base).unwrap().as_str(), expected);
         }

@@ -10,7 +10,8 @@ struct Keyed<'a> {
     messages: &'a [Message],
     model: &'a str,
     sample_index: u32,
-    sampling: &'a Sampling,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sampling: Option<&'a Sampling>,
     template_hash: &'a str,
 }
 
@@ -20,11 +21,21 @@ struct Keyed<'a> {
 /// The server's address, the API key, the order of the problems and every field of the problem are
 /// left out: the same question asked elsewhere, later or for another row has the same key.
 pub fn request_key(request: &Request) -> String {
+    hash(request, Some(&request.sampling))
+}
+
+/// As [`request_key`] without the sampling: two requests that differ only in temperature, seed,
+/// `max_tokens` and the like ask one question.
+pub fn question_key(request: &Request) -> String {
+    hash(request, None)
+}
+
+fn hash(request: &Request, sampling: Option<&Sampling>) -> String {
     let keyed = Keyed {
         messages: &request.messages,
         model: &request.model,
         sample_index: request.sample_index,
-        sampling: &request.sampling,
+        sampling,
         template_hash: &request.template_hash,
     };
     let mut hasher = blake3::Hasher::new();
@@ -32,6 +43,29 @@ pub fn request_key(request: &Request) -> String {
     let written = serde_json::to_writer(&mut hasher, &keyed);
     debug_assert!(written.is_ok());
     hasher.finalize().to_hex().as_str()[..32].to_owned()
+}
+
+/// 16 bytes for a key: its own if it is 32 hexadecimal digits, else those of its hash (files that
+/// others wrote may have keys of any form).
+pub(crate) fn packed(key: &str) -> [u8; 16] {
+    let own = || {
+        let bytes: &[u8; 32] = key.as_bytes().try_into().ok()?;
+        let mut packed = [0; 16];
+        for (byte, pair) in packed.iter_mut().zip(bytes.chunks_exact(2)) {
+            let digit = |c: u8| match c {
+                b'0'..=b'9' => Some(c - b'0'),
+                b'a'..=b'f' => Some(c - b'a' + 10),
+                _ => None,
+            };
+            *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+        }
+        Some(packed)
+    };
+    own().unwrap_or_else(|| {
+        let mut packed = [0; 16];
+        packed.copy_from_slice(&blake3::hash(key.as_bytes()).as_bytes()[..16]);
+        packed
+    })
 }
 
 #[cfg(test)]
@@ -76,5 +110,13 @@ mod tests {
         assert!(changed(&|r| r.template_hash.push('2')));
         assert!(!changed(&|r| r.problem.id.push('2')));
         assert!(!changed(&|r| r.problem.reference = Some("code".into())));
+
+        let other = Request { sampling: Sampling::default(), ..request() };
+        assert_eq!(question_key(&other), question_key(&request()));
+        assert_ne!(
+            question_key(&Request { sample_index: 1, ..request() }),
+            question_key(&request())
+        );
+        assert_ne!(question_key(&request()), key);
     }
 }

@@ -13,8 +13,10 @@
 //! | [`Cached`] | answers from the [`ReplyLog`] and logs what it has to ask for |
 //! | [`Retrying`] | asks again: backoff, `retry-after`, never on an exhausted quota |
 //! | [`Metered`] | counts tokens and cost, stops at a budget |
-//! | [`RateLimited`] | keeps to requests and tokens a minute |
+//! | [`RateLimited`] | keeps to requests and tokens a minute, given or told by the server |
 //! | [`Chat`] | asks any OpenAI-compatible `/v1/chat/completions` |
+//! | [`BatchRequests`] | writes requests into files of the OpenAI Batch format, for half the price |
+//! | [`BatchResults`] | answers from the result files of such a batch |
 //! | [`Replay`] | answers from a log alone |
 //! | [`Verbaliser`] | writes the plan of known code from its syntax tree, offline |
 //! | [`Scripted`] | gives prepared answers |
@@ -45,12 +47,16 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+mod announced;
+mod batch;
 pub mod body;
 mod cached;
 mod chat;
 mod error;
 mod filter;
+mod json;
 mod key;
+mod lines;
 mod log;
 mod meter;
 mod offline;
@@ -68,13 +74,17 @@ mod verdict;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-pub use cached::{Cached, Replay};
+pub use announced::Announced;
+pub use batch::{
+    BatchCounts, BatchOptions, BatchRequests, BatchResult, BatchResults, read_batch_result,
+};
+pub use cached::{CacheCounts, Cached, Replay};
 pub use chat::{Chat, ChatOptions};
 pub use error::Error;
 pub use filter::Filter;
-pub use key::request_key;
-pub use log::{LoggedReply, ReplyLog};
-pub use meter::{Metered, Price, Spent, estimated_usage};
+pub use key::{question_key, request_key};
+pub use log::{LoggedReply, Merged, Offer, ReplyLog, read_replies, read_replies_from};
+pub use meter::{Metered, Price, Prices, Spent, estimated_usage};
 pub use offline::Verbaliser;
 pub use parse::{LONGEST_REPLY, ParseOptions, Parsed, Parts, parse_body, parse_reply};
 pub use preset::{PRESETS, Preset};
@@ -83,5 +93,5 @@ pub use rate::{RateLimited, RateLimits};
 pub use retry::{RetryOptions, Retrying};
 pub use scripted::Scripted;
 pub use secret::Secret;
-pub use teach::{Event, Progress, Rejected, Stopped, Summary, Taught, Teaching};
+pub use teach::{Event, Progress, Rejected, Scorer, Stopped, Summary, Taught, Teaching};
 pub use verdict::Verdict;

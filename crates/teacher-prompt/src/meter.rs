@@ -1,10 +1,15 @@
 //! Counting tokens and money.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use distill_core::jsonl::JsonlError;
 use distill_core::{Reply, Request, Teacher, TeacherError, Usage};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
+
+use crate::ReplyLog;
+use crate::log::read_replies;
 
 /// What tokens cost, in the currency of the budget, per million.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -25,6 +30,42 @@ impl Price {
     }
 }
 
+/// A price table: what each model's tokens cost. The name `*` stands for every other model.
+///
+/// ```
+/// use distill_core::Usage;
+/// use teacher_prompt::{Price, Prices};
+///
+/// let prices: Prices = serde_json::from_str(r#"{"large": {"prompt": 2.5, "completion": 10}}"#)?;
+/// let usage = Usage { prompt_tokens: 1_000_000, completion_tokens: 100_000 };
+/// assert_eq!(prices.of("large").map(|price| price.of(usage)), Some(3.5));
+/// assert_eq!(prices.of("other"), None);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Prices(BTreeMap<String, Price>);
+
+impl Prices {
+    /// A model's price, if the table has one.
+    pub fn of(&self, model: &str) -> Option<Price> {
+        self.0.get(model).or_else(|| self.0.get("*")).copied()
+    }
+}
+
+impl From<Price> for Prices {
+    /// One price for every model.
+    fn from(price: Price) -> Prices {
+        Prices([("*".to_owned(), price)].into())
+    }
+}
+
+impl FromIterator<(String, Price)> for Prices {
+    fn from_iter<I: IntoIterator<Item = (String, Price)>>(prices: I) -> Prices {
+        Prices(prices.into_iter().collect())
+    }
+}
+
 /// What was spent so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Spent {
@@ -32,22 +73,61 @@ pub struct Spent {
     pub completions: u64,
     /// Completions for which the server counted no tokens and an estimate stands.
     pub estimated: u64,
+    /// Answers that were unreadable or did not come in time: a server may charge for them, so the
+    /// most that they can have cost is counted.
+    pub failed: u64,
+    /// Completions of models that the price table lacks; their cost is not counted.
+    pub unpriced: u64,
     /// Tokens.
     pub usage: Usage,
     /// Their cost.
     pub cost: f64,
 }
 
+impl Spent {
+    /// What the replies in a log cost, so that a budget can hold over several runs. Reads the whole
+    /// log; what was taken over from another reply was paid for there.
+    ///
+    /// # Errors
+    /// [`JsonlError`] where the log cannot be read.
+    pub fn logged(log: &ReplyLog, prices: &Prices) -> Result<Spent, JsonlError> {
+        let mut spent = Spent::default();
+        for reply in read_replies(log.path())? {
+            let reply = match reply {
+                Ok(reply) if reply.reused_from.is_none() => reply,
+                Ok(_) | Err(JsonlError::BadLine(_)) => continue,
+                Err(error) => return Err(error),
+            };
+            spent.estimated += u64::from(reply.usage.is_none());
+            let usage = reply.usage.unwrap_or_else(|| Usage {
+                prompt_tokens: 0,
+                completion_tokens: tokens_of(&reply.text),
+            });
+            spent.count(usage, prices.of(&reply.model));
+        }
+        Ok(spent)
+    }
+
+    fn count(&mut self, usage: Usage, price: Option<Price>) {
+        self.completions += 1;
+        self.unpriced += u64::from(price.is_none());
+        self.usage.prompt_tokens += usage.prompt_tokens;
+        self.usage.completion_tokens += usage.completion_tokens;
+        self.cost += price.unwrap_or_default().of(usage);
+    }
+}
+
 /// Counts tokens and cost, and stops at a budget.
 ///
 /// A request starts only if its estimated cost and those of all in flight still fit the budget;
 /// while only those in flight stand in the way it waits for them. When nothing in flight stands in
-/// the way and it still does not fit, the answer is [`TeacherError::Quota`]. Stands below
-/// [`Cached`](crate::Cached), so that replies from the log cost nothing.
+/// the way and it still does not fit, the answer is [`TeacherError::Quota`]. With a budget a model
+/// must have a price ([`TeacherError::Local`]). Stands below [`Cached`](crate::Cached), so that
+/// replies from the log cost nothing.
 #[derive(Debug)]
 pub struct Metered<T> {
     inner: T,
-    price: Price,
+    prices: Prices,
     budget: Option<f64>,
     state: Mutex<State>,
     settled: Notify,
@@ -61,10 +141,16 @@ struct State {
 }
 
 impl<T: Teacher> Metered<T> {
-    /// `inner` at this price; `budget`, if any, is the most that may be spent.
-    pub fn new(inner: T, price: Price, budget: Option<f64>) -> Metered<T> {
+    /// `inner` at this price, or by this table; `budget`, if any, is the most that may be spent.
+    pub fn new(inner: T, prices: impl Into<Prices>, budget: Option<f64>) -> Metered<T> {
         let (state, settled) = (Mutex::default(), Notify::new());
-        Metered { inner, price, budget, state, settled }
+        Metered { inner, prices: prices.into(), budget, state, settled }
+    }
+
+    /// Counts on from what was spent before, see [`Spent::logged`].
+    pub fn after(self, spent: Spent) -> Metered<T> {
+        self.lock().spent = spent;
+        self
     }
 
     /// What was spent so far.
@@ -90,6 +176,7 @@ impl<T: Teacher> Metered<T> {
             settled.as_mut().enable();
             {
                 let mut state = self.lock();
+                // A budget that is no number is none that anything fits.
                 let fits = |sum: f64| self.budget.is_none_or(|budget| sum <= budget);
                 if fits(state.spent.cost + state.reserved + cost) {
                     state.reserved += cost;
@@ -133,22 +220,35 @@ impl<T: Teacher> Teacher for Metered<T> {
 
     fn complete<'a>(&'a self, request: &'a Request) -> Reply<'a> {
         Box::pin(async move {
+            let price = self.prices.of(&request.model);
+            if self.budget.is_some() && price.is_none() {
+                return Err(TeacherError::Local(format!(
+                    "a budget needs prices, and the price table has none for model {}",
+                    request.model
+                )));
+            }
             let estimate = estimated_usage(request);
-            let reserved = self.reserve(self.price.of(estimate)).await?;
-            let completion = self.inner.complete(request).await?;
-            let usage = completion
-                .usage
-                .unwrap_or(Usage { completion_tokens: tokens_of(&completion.text), ..estimate });
-            {
-                let mut state = self.lock();
-                state.spent.completions += 1;
-                state.spent.estimated += u64::from(completion.usage.is_none());
-                state.spent.usage.prompt_tokens += usage.prompt_tokens;
-                state.spent.usage.completion_tokens += usage.completion_tokens;
-                state.spent.cost += self.price.of(usage);
+            let reserved = self.reserve(price.unwrap_or_default().of(estimate)).await?;
+            let answer = self.inner.complete(request).await;
+            match &answer {
+                Ok(completion) => {
+                    let usage = completion.usage.unwrap_or_else(|| Usage {
+                        completion_tokens: tokens_of(&completion.text),
+                        ..estimate
+                    });
+                    let mut state = self.lock();
+                    state.spent.estimated += u64::from(completion.usage.is_none());
+                    state.spent.count(usage, price);
+                }
+                Err(TeacherError::Unreadable(_) | TeacherError::Timeout(_)) => {
+                    let mut state = self.lock();
+                    state.spent.failed += 1;
+                    state.spent.cost += reserved.cost;
+                }
+                Err(_) => {}
             }
             drop(reserved);
-            Ok(completion)
+            answer
         })
     }
 }
@@ -198,5 +298,32 @@ mod tests {
             answers.iter().all(|a| matches!(a, Ok(_) | Err(TeacherError::Quota(_)))),
             "{answers:?}"
         );
+    }
+
+    #[tokio::test]
+    async fn a_budget_holds_over_runs_and_for_answers_that_never_came() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = std::sync::Arc::new(ReplyLog::open(&folder.path().join("log")).unwrap());
+        let usage = Some(Usage { prompt_tokens: 100, completion_tokens: 100 });
+        let reply = Completion { text: "x".into(), finish_reason: None, usage, raw: String::new() };
+        let price = Price { prompt: 1e6, completion: 1e6 };
+        let problem = Problem::new("p", Language::Python, "q");
+        let sampling = Sampling { max_tokens: Some(900), ..Sampling::default() };
+        let request = PromptBuilder::new("m").sampling(sampling).request(&problem).unwrap();
+        let script = Scripted::new("s", [Ok(reply.clone())]);
+        let teacher = crate::Cached::new(Metered::new(script, price, None), log.clone());
+        teacher.complete(&request).await.unwrap();
+        let before = Spent::logged(&log, &price.into()).unwrap();
+        assert_eq!(before, teacher.inner().spent());
+        let script = Scripted::new("s", [Err(TeacherError::Unreadable("x".into())), Ok(reply)]);
+        let meter = Metered::new(script, price, Some(2000.0)).after(before);
+        meter.complete(&request).await.unwrap_err();
+        let spent = meter.spent();
+        assert!(spent.failed == 1 && spent.cost > 200.0 + 900.0, "{spent:?}");
+        assert!(matches!(meter.complete(&request).await, Err(TeacherError::Quota(_))));
+        let table: Prices = [("other".to_owned(), price)].into_iter().collect();
+        let unpriced = Metered::new(Scripted::texts("s", ["x"]), table, Some(1.0));
+        let error = unpriced.complete(&request).await.unwrap_err();
+        assert!(error.to_string().ends_with("none for model m"), "{error}");
     }
 }

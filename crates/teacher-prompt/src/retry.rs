@@ -17,7 +17,8 @@ pub struct RetryOptions {
     pub first_wait: Duration,
     /// Longest wait of our own.
     pub longest_wait: Duration,
-    /// Longest wait that a server may impose; where it asks for more, the error is returned.
+    /// Longest wait that a server may impose on a request, in all; where it asks for more, the error
+    /// is returned.
     pub longest_retry_after: Duration,
 }
 
@@ -36,9 +37,10 @@ impl Default for RetryOptions {
 /// Asks again after errors that may pass ([`TeacherError::is_transient`]).
 ///
 /// The one layer that retries: the client below does not, so waits do not multiply. What the
-/// server asks for (`retry-after`) is honoured, and a wait imposed with "asked too often" holds
-/// back every request, not only the one that was refused. Otherwise the wait grows exponentially
-/// with a jitter that depends only on the request's key and the attempt.
+/// server asks for (`retry-after`) is honoured, and "asked too often" holds back every request, not
+/// only the one that was refused; it is not that request's failure and does not count as an
+/// attempt, but only so much waiting is accepted. Otherwise the wait grows exponentially with a
+/// jitter that depends only on the request's key and the attempt.
 #[derive(Debug)]
 pub struct Retrying<T> {
     inner: T,
@@ -91,15 +93,18 @@ impl<T: Teacher> Teacher for Retrying<T> {
 
     fn complete<'a>(&'a self, request: &'a Request) -> Reply<'a> {
         Box::pin(async move {
-            let mut attempt = 0;
+            let (mut failures, mut refusals, mut held) = (0, 0, Duration::ZERO);
             loop {
                 self.wait_for_pause().await;
                 let error = match self.inner.complete(request).await {
                     Ok(completion) => return Ok(completion),
                     Err(error) => error,
                 };
-                attempt += 1;
-                if !error.is_transient() || attempt >= self.options.attempts.max(1) {
+                let too_often = matches!(error, TeacherError::RateLimited { .. });
+                let attempt = if too_often { &mut refusals } else { &mut failures };
+                *attempt += 1;
+                let attempt = *attempt;
+                if !error.is_transient() || failures >= self.options.attempts.max(1) {
                     return Err(error);
                 }
                 let asked_for = match &error {
@@ -107,18 +112,21 @@ impl<T: Teacher> Teacher for Retrying<T> {
                     | TeacherError::Status { retry_after, .. } => *retry_after,
                     _ => None,
                 };
-                if asked_for.is_some_and(|wait| wait > self.options.longest_retry_after) {
-                    return Err(error);
-                }
                 let backoff = self.backoff(&request_key(request), attempt);
                 let wait = match asked_for {
                     // All come back at once when a pause ends: spread them a little.
                     Some(wait) => wait + backoff.min(wait / 10),
                     None => backoff,
                 };
+                if too_often || asked_for.is_some() {
+                    held += wait.max(self.options.first_wait / 8);
+                    if asked_for.unwrap_or(held).max(held) > self.options.longest_retry_after {
+                        return Err(error);
+                    }
+                }
                 tracing::debug!(problem = request.problem.id, attempt, ?wait, "retry: {error}");
-                if let (TeacherError::RateLimited { .. }, Some(pause)) = (&error, asked_for) {
-                    self.pause(pause);
+                if too_often {
+                    self.pause(asked_for.unwrap_or(wait));
                 }
                 tokio::time::sleep(wait).await;
             }
@@ -190,5 +198,39 @@ mod tests {
         let cut = TeacherError::Connection("cut".into());
         let (answer, _, asked) = after(vec![cut.clone(); 9], 3).await;
         assert_eq!((answer, asked), (Err(cut), 3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn asked_too_often_is_no_failed_attempt_but_patience_ends() {
+        let limited = |wait: Option<u64>| TeacherError::RateLimited {
+            retry_after: wait.map(Duration::from_secs),
+        };
+        let (answer, waited, asked) = after(vec![limited(Some(20)); 12], 2).await;
+        assert!(answer.is_ok() && asked == 13);
+        assert!(waited >= Duration::from_secs(240) && waited < Duration::from_secs(280));
+        let (answer, waited, _) = after(vec![limited(Some(20)); 99], 2).await;
+        assert_eq!(answer, Err(limited(Some(20))));
+        assert!(waited <= Duration::from_secs(600));
+        // A server that always says "at once" is not asked for ever either.
+        let (answer, _, asked) = after(vec![limited(Some(0)); 9999], 2).await;
+        assert!(answer.is_err() && asked < 9999, "{asked}");
+        let (answer, waited, _) = after(vec![limited(None); 99], 2).await;
+        assert_eq!(answer, Err(limited(None)));
+        assert!(waited <= Duration::from_secs(600));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_refusal_holds_back_every_request() {
+        let limited = TeacherError::RateLimited { retry_after: Some(Duration::from_secs(30)) };
+        let script = Scripted::new("s", [Err(limited)].into_iter().chain(vec![good(); 9]));
+        let teacher = Retrying::new(script, RetryOptions::default());
+        let (one, two) = (request(), request());
+        let start = Instant::now();
+        let later = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            teacher.complete(&two).await.unwrap();
+            assert!(start.elapsed() >= Duration::from_secs(30));
+        };
+        tokio::join!(async { teacher.complete(&one).await.unwrap() }, later);
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use distill_core::Completion;
+
 use crate::Error;
 
 /// A secret text: neither `Debug` nor any error prints it, and it has no `Display`.
@@ -47,6 +49,19 @@ impl Secret {
         text.replace(self.0.as_str(), "[key]").replace(inside, "[key]")
     }
 
+    /// Takes the secret out of a reply that repeats it.
+    pub(crate) fn scrub_reply(&self, completion: &mut Completion) {
+        let escaped =
+            completion.text.contains(self.reveal()) && !completion.raw.contains(self.reveal());
+        completion.raw = match escaped {
+            // Spelt `\u0073k-…` it would stay in the bytes: then these are not kept.
+            true => String::new(),
+            false => self.scrub(&completion.raw),
+        };
+        completion.text = self.scrub(&completion.text);
+        completion.finish_reason = completion.finish_reason.take().map(|text| self.scrub(&text));
+    }
+
     /// Whether it is long enough for its occurrence in a reply to be no coincidence: servers
     /// without authentication are given words such as `EMPTY` for a key.
     pub(crate) fn is_distinctive(&self) -> bool {
@@ -70,6 +85,23 @@ mod tests {
         assert_eq!(format!("{secret:?} {secret:#?}"), "Secret(…) Secret(…)");
         assert_eq!(secret.scrub(r#"a sk-"12345" b sk-\"12345\" c"#), "a [key] b [key] c");
         assert_eq!(Secret::new("").scrub("abc"), "abc");
+    }
+
+    #[test]
+    fn a_reply_that_repeats_the_secret_loses_it_however_it_is_spelt() {
+        let secret = Secret::new("sk-0123456789");
+        for raw in ["{\"t\": \"sk-0123456789\"}", "{\"t\": \"\\u0073k-0123456789\"}"] {
+            let mut completion = Completion {
+                text: "it is sk-0123456789".into(),
+                finish_reason: Some("sk-0123456789".into()),
+                usage: None,
+                raw: raw.into(),
+            };
+            secret.scrub_reply(&mut completion);
+            let shown = format!("{completion:?}");
+            assert!(!shown.contains("0123456789"), "{shown}");
+            assert_eq!(completion.text, "it is [key]");
+        }
     }
 
     #[test]

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use distill_core::{Completion, Lesson, Problem, Solution, Teacher, TeacherError, Usage};
+use distill_core::{Lesson, Problem, Pseudocode, Request, Solution, Teacher, TeacherError, Usage};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
-    Direction, Error, Filter, ParseOptions, Parts, PromptBuilder, Style, Verdict, parse_reply,
-    request_key,
+    Direction, Error, Filter, ParseOptions, Parsed, Parts, PromptBuilder, Style, Verdict,
+    parse_reply, request_key,
 };
 
 /// A problem that gave no lesson.
@@ -98,7 +98,7 @@ pub struct Summary {
 /// How to teach.
 ///
 /// Memory holds at most [`window`](Self::window) problems at a time, however long the corpus.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Teaching {
     /// Makes the requests.
     pub prompts: PromptBuilder,
@@ -115,6 +115,42 @@ pub struct Teaching {
     pub grace: Duration,
     /// Failed problems in a row after which the run stops.
     pub failures_in_a_row: usize,
+    /// Replies asked for on each problem, the best of which is taken; with
+    /// [`Style::PlanThenImplement`], plans. Each is another sample of the request (and another seed,
+    /// where there is one): at temperature 0 more than one is of no use.
+    pub samples: u32,
+    /// Further samples, one at a time, while none passes the filter.
+    pub redraws: u32,
+    /// Finds the best of several [`samples`](Self::samples); without one the first that passes the
+    /// filter is taken.
+    pub scorer: Option<Arc<dyn Scorer>>,
+}
+
+/// Tells good plans from better ones.
+pub trait Scorer: Send + Sync {
+    /// The higher the better; of equals, and where it is not a number, the earlier sample is taken.
+    /// `code` is that of the same reply, or the problem's own where the plan explains it; none where
+    /// it is yet to be written.
+    fn score(&self, problem: &Problem, plan: &Pseudocode, code: Option<&str>) -> f64;
+}
+
+impl<F: Fn(&Problem, &Pseudocode, Option<&str>) -> f64 + Send + Sync> Scorer for F {
+    fn score(&self, problem: &Problem, plan: &Pseudocode, code: Option<&str>) -> f64 {
+        self(problem, plan, code)
+    }
+}
+
+impl std::fmt::Debug for Teaching {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Teaching")
+            .field("prompts", &self.prompts)
+            .field("filter", &self.filter)
+            .field("concurrency", &self.concurrency)
+            .field("window", &self.window)
+            .field("samples", &self.samples)
+            .field("redraws", &self.redraws)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What became of one problem.
@@ -127,7 +163,8 @@ enum Outcome {
 }
 
 impl Teaching {
-    /// 16 requests in flight, a window of 4,096, 60 s of grace, a stop after 64 failures in a row.
+    /// 16 requests in flight, a window of 4,096, 60 s of grace, a stop after 64 failures in a row,
+    /// one sample of each problem.
     pub fn new(prompts: PromptBuilder) -> Teaching {
         Teaching {
             prompts,
@@ -137,6 +174,9 @@ impl Teaching {
             cancel: Arc::default(),
             grace: Duration::from_secs(60),
             failures_in_a_row: 64,
+            samples: 1,
+            redraws: 0,
+            scorer: None,
         }
     }
 
@@ -286,8 +326,12 @@ impl Teaching {
                     detail: detail.clone(),
                     reply: String::new(),
                 });
-                match reason {
-                    Verdict::Failed | Verdict::Refused => Outcome::Failed(rejected, detail),
+                match error {
+                    // Of a server that is there and answers.
+                    TeacherError::Batch(_) => Outcome::Taught(rejected, usage),
+                    _ if matches!(reason, Verdict::Failed | Verdict::Refused) => {
+                        Outcome::Failed(rejected, detail)
+                    }
                     _ => Outcome::Taught(rejected, usage),
                 }
             }
@@ -302,78 +346,60 @@ impl Teaching {
     ) -> Result<Lesson, Miss> {
         let direction = self.prompts.direction_in_use();
         let style = self.prompts.style_in_use();
-        let rejected = |reason, detail: String, reply: &str| {
-            Miss::Rejected(Rejected {
-                id: problem.id.clone(),
-                reason,
-                detail,
-                reply: reply.to_owned(),
-            })
-        };
         if let (Direction::Backward, Some(code)) = (direction, &problem.reference)
             && let Some((reason, detail)) = self.filter.check_program(code, problem.language, None)
         {
             // Before anything is paid for a plan of code that would be thrown away.
-            return Err(rejected(reason, format!("reference code: {detail}"), ""));
+            return Err(rejected(problem, reason, format!("reference code: {detail}"), ""));
         }
-        let request = self.prompts.request(problem).map_err(|error| match error {
-            Error::NoReference { .. } => rejected(Verdict::NoReference, error.to_string(), ""),
-            error => Miss::Broken(error),
-        })?;
-        let options = ParseOptions {
-            language: Some(problem.language),
-            entry_point: problem.entry_point.clone(),
-            parts: match style {
-                Style::SinglePass => Parts::from(direction),
-                Style::PlanThenImplement => Parts::Pseudocode,
-            },
-        };
-        let mut extra = Map::new();
-        let mut key = request_key(&request);
-        let completion = teacher.complete(&request).await.map_err(Miss::Teacher)?;
-        count(usage, &completion);
-        let mut parsed = parse_reply(&completion.text, &options);
-        let finish = completion.finish_reason.as_deref();
-        let (verdict, detail) = self.filter.check(&parsed, finish, &options);
-        if verdict != Verdict::Ok {
-            return Err(rejected(verdict, detail, &key));
-        }
-        let mut finish_reason = completion.finish_reason.clone();
-        if style == Style::PlanThenImplement {
-            let plan = parsed.pseudocode.take().unwrap_or_default();
-            let request = self.prompts.implement(problem, &plan, 0).map_err(Miss::Broken)?;
-            extra.insert("plan_reply".into(), key.into());
-            key = request_key(&request);
-            let completion = teacher.complete(&request).await.map_err(Miss::Teacher)?;
-            count(usage, &completion);
-            let options = ParseOptions { parts: Parts::Code, ..options };
-            parsed = parse_reply(&completion.text, &options);
-            let finish = completion.finish_reason.as_deref();
-            let (verdict, detail) = self.filter.check(&parsed, finish, &options);
-            if verdict != Verdict::Ok {
-                return Err(rejected(verdict, detail, &key));
+        let first = |index| self.prompts.sample(problem, index);
+        let mut drawn = match style {
+            Style::SinglePass => {
+                let parts = Parts::from(direction);
+                self.best(problem, teacher, usage, parts, self.samples, &first).await?
             }
-            finish_reason = completion.finish_reason;
-            parsed.pseudocode = Some(plan);
-        }
+            Style::PlanThenImplement => {
+                let parts = Parts::Pseudocode;
+                let plan = self.best(problem, teacher, usage, parts, self.samples, &first).await?;
+                let steps = plan.parsed.pseudocode.unwrap_or_default();
+                let second = |index| self.prompts.implement(problem, &steps, index);
+                let code = self.best(problem, teacher, usage, Parts::Code, 1, &second).await?;
+                Drawn {
+                    parsed: Parsed { pseudocode: Some(steps), ..code.parsed },
+                    plan: Some(plan.key),
+                    score: plan.score,
+                    ..code
+                }
+            }
+        };
         let code = match direction {
-            Direction::Forward => parsed.code,
+            Direction::Forward => drawn.parsed.code.take(),
             // What is known to be right, not what the model made of it.
             Direction::Backward => problem.reference.clone(),
         };
+        let mut extra = Map::new();
         let mut note = |name: &str, value: Value| {
             extra.insert(name.to_owned(), value);
         };
         note("direction", direction.name().into());
         note("style", style.name().into());
-        note("template", request.template_hash.as_str().into());
+        note("template", drawn.template_hash.into());
         if !problem.source.is_empty() {
             note("source", problem.source.as_str().into());
         }
         if let Some(name) = &problem.entry_point {
             note("entry_point", name.as_str().into());
         }
-        if let Some(reason) = finish_reason {
+        if let Some(key) = drawn.plan {
+            note("plan_reply", key.into());
+        }
+        if drawn.sample > 0 {
+            note("sample", drawn.sample.into());
+        }
+        if let Some(score) = drawn.score {
+            note("score", score.into());
+        }
+        if let Some(reason) = drawn.finish_reason {
             note("finish_reason", reason.into());
         }
         if *usage != Usage::default() {
@@ -385,14 +411,109 @@ impl Teaching {
             language: problem.language,
             query: problem.query.clone(),
             solution: Solution {
-                pseudocode: parsed.pseudocode.unwrap_or_default(),
+                pseudocode: drawn.parsed.pseudocode.unwrap_or_default(),
                 code: code.unwrap_or_default(),
             },
             teacher: teacher.name().to_owned(),
-            reply: key,
+            reply: drawn.key,
             extra,
         })
     }
+
+    /// The best of the samples that pass the filter; where none does, the first's reason.
+    async fn best(
+        &self,
+        problem: &Problem,
+        teacher: &dyn Teacher,
+        usage: &mut Usage,
+        parts: Parts,
+        samples: u32,
+        request: &(dyn Fn(u32) -> Result<Request, Error> + Sync),
+    ) -> Result<Drawn, Miss> {
+        let (mut best, mut miss): (Option<Drawn>, Option<Miss>) = (None, None);
+        let samples = samples.max(1);
+        for index in 0..samples.saturating_add(self.redraws) {
+            if index >= samples && best.is_some() {
+                break;
+            }
+            let request = request(index).map_err(|error| match error {
+                Error::NoReference { .. } => {
+                    rejected(problem, Verdict::NoReference, error.to_string(), "")
+                }
+                error => Miss::Broken(error),
+            })?;
+            match self.draw(problem, teacher, usage, parts, request).await {
+                Ok(drawn) if best.as_ref().is_none_or(|best| drawn.score > best.score) => {
+                    best = Some(drawn);
+                }
+                Ok(_) => {}
+                Err(rejection @ Miss::Rejected(_)) => _ = miss.get_or_insert(rejection),
+                Err(other) => return Err(other),
+            }
+        }
+        // There is one or the other: at least one sample was drawn.
+        best.ok_or_else(|| miss.unwrap_or(rejected(problem, Verdict::Empty, String::new(), "")))
+    }
+
+    /// One reply, parsed and judged.
+    async fn draw(
+        &self,
+        problem: &Problem,
+        teacher: &dyn Teacher,
+        usage: &mut Usage,
+        parts: Parts,
+        request: Request,
+    ) -> Result<Drawn, Miss> {
+        let options = ParseOptions {
+            language: Some(problem.language),
+            entry_point: problem.entry_point.clone(),
+            parts,
+        };
+        let key = request_key(&request);
+        let completion = teacher.complete(&request).await.map_err(Miss::Teacher)?;
+        if let Some(counted) = completion.usage {
+            usage.prompt_tokens += counted.prompt_tokens;
+            usage.completion_tokens += counted.completion_tokens;
+        }
+        let parsed = parse_reply(&completion.text, &options);
+        let finish = completion.finish_reason.as_deref();
+        let (verdict, detail) = self.filter.check(&parsed, finish, &options);
+        if verdict != Verdict::Ok {
+            return Err(rejected(problem, verdict, detail, &key));
+        }
+        let scorer = self.scorer.as_ref().filter(|_| parts != Parts::Code);
+        let score = scorer.and_then(|scorer| {
+            let code = parsed.code.as_ref().or(problem.reference.as_ref());
+            let code = code.filter(|_| self.prompts.style_in_use() == Style::SinglePass);
+            let plan = parsed.pseudocode.as_ref()?;
+            Some(scorer.score(problem, plan, code.map(String::as_str))).filter(|s| !s.is_nan())
+        });
+        Ok(Drawn {
+            parsed,
+            key,
+            score,
+            sample: request.sample_index,
+            template_hash: request.template_hash,
+            finish_reason: completion.finish_reason,
+            plan: None,
+        })
+    }
+}
+
+/// A reply that passed the filter.
+struct Drawn {
+    parsed: Parsed,
+    key: String,
+    score: Option<f64>,
+    sample: u32,
+    template_hash: String,
+    finish_reason: Option<String>,
+    /// Key of the plan's own reply.
+    plan: Option<String>,
+}
+
+fn rejected(problem: &Problem, reason: Verdict, detail: String, reply: &str) -> Miss {
+    Miss::Rejected(Rejected { id: problem.id.clone(), reason, detail, reply: reply.to_owned() })
 }
 
 /// Why there is no lesson.
@@ -402,18 +523,12 @@ enum Miss {
     Broken(Error),
 }
 
-fn count(usage: &mut Usage, completion: &Completion) {
-    if let Some(counted) = completion.usage {
-        usage.prompt_tokens += counted.prompt_tokens;
-        usage.completion_tokens += counted.completion_tokens;
-    }
-}
-
 /// The class under which a problem is rejected for this error; none where every other problem
 /// would meet the same.
 fn reason_of(error: &TeacherError) -> Option<Verdict> {
     match error {
         error if error.is_transient() => Some(Verdict::Failed),
+        TeacherError::Batch(_) => Some(Verdict::Failed),
         TeacherError::NotLogged { .. } => Some(Verdict::NotLogged),
         TeacherError::Unsupported { .. } => Some(Verdict::Unsupported),
         // A key, an address or a model that the server does not accept is nobody's but the run's.
