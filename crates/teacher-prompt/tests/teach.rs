@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use distill_core::{
-    Completion, Language, Lesson, Problem, Reply, Request, Teacher, TeacherError, Usage,
+    Completion, Language, Lesson, Problem, Pseudocode, Reply, Request, Sampling, Teacher,
+    TeacherError, Usage,
 };
 use teacher_prompt::{
-    Cached, Direction, Event, Metered, Price, Progress, PromptBuilder, Rejected, Replay, ReplyLog,
-    RetryOptions, Retrying, Scripted, Stopped, Style, Summary, Taught, Teaching, Verbaliser,
-    Verdict,
+    BatchOptions, BatchRequests, BatchResults, CacheCounts, Cached, Direction, Event, Metered,
+    Price, Progress, PromptBuilder, Rejected, Replay, ReplyLog, RetryOptions, Retrying, Scripted,
+    Stopped, Style, Summary, Taught, Teaching, Verbaliser, Verdict,
 };
 
 fn problems(count: usize) -> Vec<Problem> {
@@ -328,4 +329,178 @@ fn the_offline_teacher_is_one_like_any_other() {
     assert!(output.rejected[0].detail.contains("ruby"), "{}", output.rejected[0].detail);
     let raw = log.get(&output.lessons[0].reply).unwrap().unwrap().raw;
     assert!(Verbaliser::coverage(&raw).unwrap().nodes > 0);
+}
+
+/// What a batch server makes of a request file: results in the opposite order, every `failing`-th
+/// request failed, and the last quarter not run before the batch expired.
+fn run_batch(requests: &str, failing: usize) -> (String, String) {
+    let (mut results, mut errors) = (Vec::new(), Vec::new());
+    let lines: Vec<serde_json::Value> =
+        requests.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for (at, line) in lines.iter().enumerate() {
+        let id = &line["custom_id"];
+        let messages = line["body"]["messages"].to_string();
+        let (_, rest) = messages.rsplit_once("Add ").unwrap();
+        let (number, _) = rest.split_once('.').unwrap();
+        let text = format!(
+            "Pseudocode:\n1. add {number}\n2. return\nCode:\n```python\ndef f{number}(x):\n    return x + {number}\n```"
+        );
+        let body = serde_json::json!({"choices": [{"message": {"content": text}, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 10, "completion_tokens": 20}});
+        let expired = at >= lines.len() - lines.len() / 4;
+        let (response, error) = match (expired, at % failing == failing - 1) {
+            (true, _) => {
+                (None, Some(serde_json::json!({"code": "batch_expired", "message": "late"})))
+            }
+            (_, true) => (
+                Some(
+                    serde_json::json!({"status_code": 500, "body": {"error": {"code": "server_error"}}}),
+                ),
+                None,
+            ),
+            _ => (Some(serde_json::json!({"status_code": 200, "body": body})), None),
+        };
+        let failed = expired || at % failing == failing - 1;
+        let line =
+            serde_json::json!({"id": "r", "custom_id": id, "response": response, "error": error});
+        if failed { &mut errors } else { &mut results }.push(line.to_string());
+    }
+    results.reverse();
+    (results.join("\n") + "\n", errors.join("\n") + "\n")
+}
+
+#[tokio::test(start_paused = true)]
+async fn lessons_by_batch_files_are_those_of_a_server_and_nothing_is_written_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = Arc::new(ReplyLog::open(&folder.path().join("replies.jsonl")).unwrap());
+    let (whole, _) = run(
+        &teaching(),
+        problems(100).into_iter().filter(|p| !p.id.ends_with('9')).collect(),
+        &Model::default(),
+    )
+    .await;
+    let asked = || problems(100).into_iter().filter(|p| !p.id.ends_with('9')).collect::<Vec<_>>();
+    let (mut written, mut rounds) = (Vec::new(), 0);
+    loop {
+        rounds += 1;
+        let out = folder.path().join(format!("batch{rounds}"));
+        let options = BatchOptions { max_requests: 30, ..BatchOptions::default() };
+        let teacher = Cached::new(BatchRequests::create(&out, options).unwrap(), log.clone());
+        let (output, summary) = run(&teaching(), asked(), &teacher).await;
+        assert_eq!(summary.stopped, None);
+        let files = teacher.inner().finish().unwrap();
+        assert_eq!(teacher.inner().written() + output.lessons.len(), 90);
+        written.push(teacher.inner().written());
+        if files.is_empty() {
+            assert_eq!(
+                output.lessons.iter().map(|l| &l.solution).collect::<Vec<_>>(),
+                whole.lessons.iter().map(|l| &l.solution).collect::<Vec<_>>()
+            );
+            break;
+        }
+        let mut answers = Vec::new();
+        for (at, file) in files.iter().enumerate() {
+            let (results, errors) = run_batch(&std::fs::read_to_string(file).unwrap(), 5 + rounds);
+            for (name, text) in [("results", results), ("errors", errors)] {
+                let path = out.join(format!("{name}{at}"));
+                std::fs::write(&path, text).unwrap();
+                answers.push(path);
+            }
+        }
+        let results = BatchResults::open("model", answers).unwrap();
+        let teacher = Cached::new(results, log.clone());
+        let (output, summary) = run(&teaching(), asked(), &teacher).await;
+        assert_eq!(summary.stopped, None, "many failed in a row, but of a server that is there");
+        assert_eq!(output.order.len(), 90);
+        let counts = teacher.inner().counts();
+        assert_eq!((counts.replies, counts.damaged), (counts.answered, 0));
+        assert!(output.rejected.iter().all(|r| r.reason == Verdict::Failed));
+        let detail = &output.rejected.first().map(|r| r.detail.clone()).unwrap_or_default();
+        assert!(
+            rounds > 1 || detail.contains("server_error") || detail.contains("batch_expired"),
+            "{detail}"
+        );
+    }
+    assert_eq!(written[0], 90);
+    assert!(written.windows(2).all(|w| w[1] < w[0]), "{written:?}");
+    assert_eq!(log.len(), 90);
+}
+
+#[tokio::test(start_paused = true)]
+async fn replies_of_another_sampling_count_only_where_that_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("replies.jsonl");
+    let log = Arc::new(ReplyLog::open(&path).unwrap());
+    let with = |max_tokens| {
+        let sampling = Sampling { max_tokens: Some(max_tokens), ..Sampling::default() };
+        Teaching::new(PromptBuilder::new("model").sampling(sampling))
+    };
+    let (first, _) =
+        run(&with(500), problems(20), &Cached::new(Model::default(), log.clone())).await;
+    let requests = || problems(25).into_iter().map(|p| with(900).prompts.request(&p).unwrap());
+    let offer = log.offer(requests()).unwrap();
+    assert_eq!((offer.logged, offer.reusable, offer.missing), (0, 20, 5));
+    assert_eq!(offer.differences, [("max_tokens: 500 → 900".to_owned(), 20)].into());
+    drop(log);
+
+    let log = Arc::new(ReplyLog::open(&path).unwrap());
+    let strict = Cached::new(Model::default(), log.clone());
+    let (_, _) = run(&with(700), problems(3), &strict).await;
+    assert_eq!(strict.counts(), CacheCounts { logged: 0, reused: 0, asked: 3 }, "never silently");
+    let reusing = Cached::new(Model::default(), log.clone()).reuse_other_sampling(true);
+    let (second, _) = run(&with(900), problems(25), &reusing).await;
+    assert_eq!(reusing.counts(), CacheCounts { logged: 0, reused: 20, asked: 5 });
+    assert_eq!(reusing.inner().asked.load(Ordering::Relaxed), 5);
+    assert_eq!(second.lessons[0].solution, first.lessons[0].solution);
+    let taken_over = log.get(&second.lessons[0].reply).unwrap().unwrap();
+    assert_eq!(taken_over.reused_from.as_deref(), Some(&*first.lessons[0].reply));
+    assert_eq!(taken_over.sampling["max_tokens"], 500, "as it was drawn");
+    let later = Cached::new(Model::default(), log);
+    let (_, _) = run(&with(900), problems(25), &later).await;
+    assert_eq!(later.counts(), CacheCounts { logged: 5, reused: 20, asked: 0 }, "still told apart");
+}
+
+#[test]
+fn of_several_samples_the_best_plan_is_kept_and_what_is_cut_short_drawn_again() {
+    let reply = |steps: usize, finish: &str| {
+        let steps: String = (1..=steps).map(|n| format!("{n}. step {n}\n")).collect();
+        let text = format!("Pseudocode:\n{steps}Code:\n```python\ndef f0(x):\n    return x\n```");
+        Ok(Completion { text, finish_reason: Some(finish.into()), usage: None, raw: String::new() })
+    };
+    let teach = |teaching: &Teaching, replies: Vec<Result<Completion, TeacherError>>| {
+        let teacher = Scripted::new("m", replies);
+        let mut output = Output::default();
+        let summary = teaching
+            .run_blocking(problems(1), &teacher, &mut |event| {
+                output.receive(event);
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(summary.stopped, None);
+        (output, teacher.asked())
+    };
+    let longest = |_: &Problem, plan: &Pseudocode, code: Option<&str>| {
+        assert!(code.is_some());
+        plan.len() as f64
+    };
+    let sampling = Teaching { samples: 3, scorer: Some(Arc::new(longest)), ..teaching() };
+    let (output, asked) =
+        teach(&sampling, vec![reply(2, "stop"), reply(4, "stop"), reply(3, "stop")]);
+    assert_eq!((output.lessons[0].solution.pseudocode.len(), asked), (4, 3));
+    assert_eq!(
+        (&output.lessons[0].extra["sample"], &output.lessons[0].extra["score"]),
+        (&1.into(), &4.0.into())
+    );
+    let (output, _) =
+        teach(&sampling, vec![reply(2, "length"), reply(2, "stop"), reply(1, "stop")]);
+    assert_eq!(output.lessons[0].extra["sample"], 1, "a rejected sample is no candidate");
+
+    let redrawing = Teaching { redraws: 2, ..teaching() };
+    let (output, asked) =
+        teach(&redrawing, vec![reply(1, "length"), reply(2, "stop"), reply(3, "stop")]);
+    assert_eq!((output.lessons.len(), asked), (1, 2));
+    let (output, asked) = teach(&redrawing, vec![reply(1, "length"); 9]);
+    assert_eq!((output.rejected[0].reason, asked), (Verdict::CutShort, 3));
+    let (output, asked) = teach(&teaching(), vec![reply(1, "length"); 9]);
+    assert_eq!((output.rejected[0].reason, asked), (Verdict::CutShort, 1));
 }
