@@ -409,7 +409,8 @@ async fn lessons_by_batch_files_are_those_of_a_server_and_nothing_is_written_twi
         }
         let results = BatchResults::open("model", answers).unwrap();
         let teacher = Cached::new(results, log.clone());
-        let (output, summary) = run(&teaching(), asked(), &teacher).await;
+        let impatient = Teaching { failures_in_a_row: 3, ..teaching() };
+        let (output, summary) = run(&impatient, asked(), &teacher).await;
         assert_eq!(summary.stopped, None, "many failed in a row, but of a server that is there");
         assert_eq!(output.order.len(), 90);
         let counts = teacher.inner().counts();
