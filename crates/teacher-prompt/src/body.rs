@@ -197,6 +197,7 @@ pub(crate) fn excerpt(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::{Value, json};
 
     use super::*;
@@ -262,5 +263,81 @@ mod tests {
         assert!(matches!(error(json!({"code": "502"})), Status { status: 502, .. }));
         assert!(matches!(error(json!({"type": "insufficient_quota"})), Quota(_)));
         assert!(matches!(error(json!("overloaded")), Unreadable(_)));
+    }
+
+    #[test]
+    fn a_request_is_sent_whole_and_nothing_else() {
+        let problem = distill_core::Problem::new("p", distill_core::Language::Go, "q");
+        let mut request = crate::PromptBuilder::new("m").request(&problem).unwrap();
+        let sent = |request: &Request, as_text| {
+            let body = RequestBody { request, max_tokens_field: "max_completion_tokens", as_text };
+            serde_json::to_value(body).unwrap()
+        };
+        let messages = serde_json::to_value(&request.messages).unwrap();
+        assert_eq!(sent(&request, false), json!({"model": "m", "messages": messages}));
+        request.sampling.max_tokens = Some(5);
+        request.messages.truncate(1);
+        let prompt = &request.messages[0].content;
+        let expected = json!({"model": "m", "prompt": prompt, "max_completion_tokens": 5});
+        assert_eq!(sent(&request, true), expected);
+    }
+
+    /// JSON of any shape, with the names that are looked for in unexpected places.
+    fn any_json() -> impl Strategy<Value = Value> {
+        let names = [
+            "choices",
+            "message",
+            "content",
+            "text",
+            "finish_reason",
+            "usage",
+            "prompt_tokens",
+            "error",
+            "code",
+            "value",
+            "reasoning",
+        ];
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            "[a-z\\PC]{0,6}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(6, 40, 4, move |inner| {
+            let name = proptest::sample::select(names.to_vec());
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::vec((name, inner), 0..4).prop_map(|pairs| {
+                    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+                }),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_completion_or_one_short_error(
+            bytes in prop::collection::vec(any::<u8>(), 0..300),
+        ) {
+            if let Err(error) = read_completion(&bytes) {
+                prop_assert!(error.to_string().len() < 2000);
+            }
+        }
+
+        #[test]
+        fn any_json_is_a_completion_or_an_error_and_keeps_its_bytes(json in any_json()) {
+            let text = json.to_string();
+            match read_completion(text.as_bytes()) {
+                Ok(completion) => prop_assert_eq!(completion.raw, text),
+                Err(error) => prop_assert!(!error.to_string().is_empty()),
+            }
+        }
+
+        #[test]
+        fn what_a_model_wrote_comes_through_whatever_it_is(content in "\\PC*[a-z]\\PC*") {
+            let body = json!({"choices": [{"message": {"content": content}}]});
+            prop_assert_eq!(read(body).unwrap().text, content);
+        }
     }
 }

@@ -165,7 +165,7 @@ impl Chat {
         };
         match status.as_u16() {
             402 => TeacherError::Quota(message),
-            403 | 429 if says_quota(&text) => TeacherError::Quota(message),
+            400 | 403 | 429 if says_quota(&text) => TeacherError::Quota(message),
             429 => TeacherError::RateLimited { retry_after },
             status => TeacherError::Status { status, message, retry_after },
         }

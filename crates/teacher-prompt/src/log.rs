@@ -462,7 +462,7 @@ fn end_last_line(path: &Path) -> io::Result<()> {
             Some(at) => break &tail[at + 1..],
             None if window >= length => break &tail[..],
             None if window > MAX_LINE as u64 => return Ok(()),
-            None => window *= 16,
+            None => window = (window * 16).min(MAX_LINE as u64 + 1),
         }
     };
     match serde_json::from_slice::<LoggedReply>(line) {

@@ -84,7 +84,8 @@ impl Bucket {
             return Duration::ZERO;
         }
         self.left -= count;
-        Duration::try_from_secs_f64(-self.left / self.a_second).unwrap_or_default()
+        const DAY: f64 = 86_400.0;
+        Duration::from_secs_f64((-self.left / self.a_second).clamp(0.0, DAY))
     }
 
     fn set_rate(&mut self, a_second: f64) {
@@ -152,12 +153,12 @@ impl State {
     }
 
     fn refused(&mut self, retry_after: Option<Duration>) {
+        const SLOWEST: f64 = 1.0 / 60.0;
         // What is in flight is refused together: one answer to it all.
         let lull = retry_after.unwrap_or_default().max(Duration::from_secs(1));
         if self.cut.is_some_and(|(at, _)| at.elapsed() < lull) {
             return;
         }
-        const SLOWEST: f64 = 1.0 / 60.0;
         let rate = (0.8 * self.served.count(0.0).min(self.requests.a_second)).max(SLOWEST);
         self.cut = Some((Instant::now(), rate));
         self.requests.set_rate(rate);

@@ -149,6 +149,8 @@ async fn asked_too_often_and_out_of_quota_are_told_apart() {
     let quota = r#"{"error": {"code": "insufficient_quota", "message": "You exceeded …"}}"#;
     assert!(matches!(ask_for(429, &[], quota).await, Quota(_)));
     assert!(matches!(ask_for(402, &[], "pay").await, Quota(_)));
+    let low = r#"{"error": {"type": "invalid_request_error", "message": "Your credit balance is too low"}}"#;
+    assert!(matches!(ask_for(400, &[], low).await, Quota(_)));
 }
 
 #[tokio::test]
