@@ -5,6 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, JoinHandle};
 
 use distill_core::jsonl::{Appender, BadLine, JsonlError, io_error};
 use distill_core::{Completion, Request, Usage};
@@ -135,10 +136,37 @@ struct State {
     writer: Option<Appender>,
     length: u64,
     unsynced: u32,
+    syncing: Syncing,
 }
 
-/// Replies between two waits for the disk: what a power cut (not a kill) may cost.
+/// Replies after which the disk is asked to keep them: about what a power cut (not a kill) may cost.
 const SYNC_EVERY: u32 = 512;
+
+/// A wait for the disk in a thread of its own: while a busy disk is waited for, hundreds of requests
+/// would stand still.
+#[derive(Debug, Default)]
+struct Syncing(Option<JoinHandle<io::Result<()>>>);
+
+impl Syncing {
+    /// Waits for what is written to `file` until now, unless such a wait is going on; gives the
+    /// outcome of the last one.
+    fn start(&mut self, file: &File) -> io::Result<()> {
+        match self.0.take() {
+            Some(running) if !running.is_finished() => self.0 = Some(running),
+            last => {
+                let file = file.try_clone()?;
+                self.0 = Some(thread::Builder::new().spawn(move || file.sync_data())?);
+                return Syncing(last).end();
+            }
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        let ended = self.0.take().map(JoinHandle::join);
+        ended.unwrap_or(Ok(Ok(()))).unwrap_or_else(|_| Err(io::Error::other("the thread ended")))
+    }
+}
 
 /// Damaged lines that are told one by one.
 const MOST_TOLD: usize = 100;
@@ -163,7 +191,9 @@ impl ReplyLog {
     }
 
     fn index(path: &Path, writer: Option<Appender>) -> Result<ReplyLog, JsonlError> {
-        let reader = File::open(path).map_err(io_error("open", path))?;
+        // Also for waiting for the disk, which some systems grant only to who may write.
+        let reader = OpenOptions::new().read(true).append(writer.is_some()).open(path);
+        let reader = reader.map_err(io_error("open", path))?;
         let (mut index, mut damaged, mut damaged_count) = (BTreeMap::new(), Vec::new(), 0);
         let mut lines = Replies::new(BufReader::with_capacity(1 << 16, &reader), path);
         while let Some(reply) = lines.next() {
@@ -181,7 +211,8 @@ impl ReplyLog {
         }
         let length = lines.position;
         drop(lines);
-        let state = Mutex::new(State { index, reader, writer, length, unsynced: 0 });
+        let syncing = Syncing::default();
+        let state = Mutex::new(State { index, reader, writer, length, unsynced: 0, syncing });
         let (path, questions) = (path.to_owned(), OnceLock::new());
         Ok(ReplyLog { path, state, damaged, damaged_count, questions })
     }
@@ -295,10 +326,12 @@ impl ReplyLog {
         writer.append(&record)?;
         state.length += length as u64;
         state.unsynced += 1;
-        if state.unsynced >= SYNC_EVERY {
-            sync(&mut state)?;
-        }
         state.index.insert(packed, place);
+        if state.unsynced >= SYNC_EVERY {
+            let State { syncing, reader, unsynced, .. } = &mut *state;
+            *unsynced = 0;
+            syncing.start(reader).map_err(io_error("sync", &self.path))?;
+        }
         Ok(true)
     }
 
@@ -325,7 +358,10 @@ impl ReplyLog {
     /// # Errors
     /// [`JsonlError::Io`].
     pub fn sync(&self) -> Result<(), JsonlError> {
-        sync(&mut self.lock())
+        let mut state = self.lock();
+        state.unsynced = 0;
+        state.syncing.end().map_err(io_error("sync", &self.path))?;
+        state.writer.as_mut().map_or(Ok(()), Appender::sync)
     }
 
     /// Number of replies.
@@ -469,11 +505,6 @@ fn end_last_line(path: &Path) -> io::Result<()> {
         Ok(_) => file.write_all(b"\n"),
         Err(_) => Ok(()),
     }
-}
-
-fn sync(state: &mut State) -> Result<(), JsonlError> {
-    state.unsynced = 0;
-    state.writer.as_mut().map_or(Ok(()), Appender::sync)
 }
 
 fn short(key: &str) -> u64 {
