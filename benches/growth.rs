@@ -101,6 +101,7 @@ fn draw(path: &str, sizes: &[usize], rows: &[Row]) -> Result<(), Box<dyn std::er
     let mut chart = ChartBuilder::on(&root)
         .caption("codebleu: one pair of near texts, one thread", ("sans-serif", 18))
         .margin(12)
+        .margin_right(36)
         .x_label_area_size(40)
         .y_label_area_size(70)
         .build_cartesian_2d((first..last).log_scale(), (0.01..20_000.0).log_scale())?;
