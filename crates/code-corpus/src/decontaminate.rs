@@ -1,5 +1,6 @@
 //! Training problems out that come close to texts which must stay unseen.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use code_syntax::{Language, preorder};
@@ -12,6 +13,7 @@ use crate::dedup::shingles;
 use crate::lines::Lines;
 use crate::snippets::parse_code;
 use crate::split::Side;
+use crate::tokens::tokens;
 use crate::{CorpusError, Dropped, OnProgress, Progress, Reason, Stage};
 
 /// Texts that training must not come close to, and what close means.
@@ -38,14 +40,97 @@ impl Default for HeldOut {
     }
 }
 
-/// The problems without those of [`Side::Train`] whose reference is close to a held-out text:
-/// enough of its n-grams of [tokens](fn@crate::tokens::tokens) occur in the texts, or its syntax tree
-/// has the shape of one of them, whatever the names and literals. `sides` shrinks with the
-/// problems. References shorter than an n-gram are compared by shape alone.
+/// How a text is close to a held-out one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Close {
+    /// The texts hold this share of its n-grams.
+    Ngrams(f64),
+    /// A text has the same syntax tree, names and literals apart.
+    Shape,
+}
+
+/// Held-out texts, ready to be compared with: their n-grams, and the shapes of their syntax trees.
+#[derive(Debug, Clone)]
+pub struct Unseen {
+    ngram: usize,
+    overlap: f64,
+    min_nodes: usize,
+    ngrams: FxHashSet<u64>,
+    shapes: FxHashSet<(Language, u64)>,
+}
+
+impl Unseen {
+    /// Reads the texts. Which language a text is in is not known: it counts in those of `languages`
+    /// in which it parses.
+    ///
+    /// # Errors
+    /// [`CorpusError::Setting`] for an n-gram length or overlap outside its range;
+    /// [`CorpusError::Io`] and [`CorpusError::BadLine`] for the files.
+    pub fn new(
+        held_out: &HeldOut,
+        languages: impl IntoIterator<Item = Language>,
+    ) -> Result<Unseen, CorpusError> {
+        let &HeldOut { ngram, overlap, min_nodes, .. } = held_out;
+        if ngram == 0 || !(overlap > 0.0 && overlap <= 1.0) {
+            return Err(CorpusError::Setting {
+                name: "held_out",
+                value: format!("ngram {ngram}, overlap {overlap}"),
+                expected: "at least one token, and an overlap above 0 and at most 1",
+            });
+        }
+        let mut texts = held_out.texts.clone();
+        for file in &held_out.files {
+            texts.extend(texts_of(file)?);
+        }
+        let languages: BTreeSet<Language> = languages.into_iter().collect();
+        let ngrams = texts.par_iter().flat_map_iter(|text| shingles("", text, ngram)).collect();
+        let shapes = texts
+            .par_iter()
+            .flat_map_iter(|text| {
+                languages.iter().filter_map(|&language| {
+                    shape(language, text, min_nodes).map(|shape| (language, shape))
+                })
+            })
+            .collect();
+        Ok(Unseen { ngram, overlap, min_nodes, ngrams, shapes })
+    }
+
+    /// Whether there is no text to compare with.
+    pub fn is_empty(&self) -> bool {
+        self.ngrams.is_empty()
+    }
+
+    /// How this code is close to one of the texts, if it is: enough of its n-grams of
+    /// [tokens](fn@crate::tokens::tokens) occur in them, or its syntax tree has the shape of one.
+    /// Code shorter than an n-gram is compared by shape alone.
+    pub fn close(&self, language: Language, code: &str) -> Option<Close> {
+        if let Some(share) = self.shared(code).filter(|share| *share >= self.overlap) {
+            return Some(Close::Ngrams(share));
+        }
+        let shape = shape(language, code, self.min_nodes)?;
+        self.shapes.contains(&(language, shape)).then_some(Close::Shape)
+    }
+
+    /// As [`close`](Self::close), for prose: by n-grams alone.
+    pub fn close_prose(&self, text: &str) -> Option<Close> {
+        self.shared(text).filter(|share| *share >= self.overlap).map(Close::Ngrams)
+    }
+
+    /// The share of the text's n-grams that the held-out texts hold; none where they hold none, or
+    /// the text is shorter than one.
+    fn shared(&self, text: &str) -> Option<f64> {
+        tokens(text).nth(self.ngram - 1)?;
+        let own = shingles("", text, self.ngram);
+        let shared = own.iter().filter(|ngram| self.ngrams.contains(*ngram)).count();
+        (shared > 0).then(|| shared as f64 / own.len() as f64)
+    }
+}
+
+/// The problems without those of [`Side::Train`] whose reference is [close](Unseen::close) to a
+/// held-out text. `sides` shrinks with the problems.
 ///
 /// # Errors
-/// [`CorpusError::Setting`] for an n-gram length or overlap outside its range;
-/// [`CorpusError::Io`] and [`CorpusError::BadLine`] for the files.
+/// As [`Unseen::new`].
 pub fn decontaminate(
     problems: Vec<Problem>,
     sides: &mut Vec<Side>,
@@ -53,48 +138,16 @@ pub fn decontaminate(
     dropped: &mut Dropped,
     progress: OnProgress<'_>,
 ) -> Result<Vec<Problem>, CorpusError> {
-    if held_out.ngram == 0 || !(held_out.overlap > 0.0 && held_out.overlap <= 1.0) {
-        return Err(CorpusError::Setting {
-            name: "held_out",
-            value: format!("ngram {}, overlap {}", held_out.ngram, held_out.overlap),
-            expected: "at least one token, and an overlap above 0 and at most 1",
-        });
-    }
-    let mut texts = held_out.texts.clone();
-    for file in &held_out.files {
-        texts.extend(texts_of(file)?);
-    }
-    if texts.is_empty() {
+    let unseen = Unseen::new(held_out, problems.iter().map(|problem| problem.language))?;
+    if unseen.is_empty() {
         return Ok(problems);
     }
-    let languages: std::collections::BTreeSet<Language> =
-        problems.iter().map(|problem| problem.language).collect();
-    let ngrams: FxHashSet<u64> =
-        texts.par_iter().flat_map_iter(|text| shingles("", text, held_out.ngram)).collect();
-    // A text's language is not known: it counts in those of the corpus in which it parses.
-    let shapes: FxHashSet<(Language, u64)> = texts
-        .par_iter()
-        .flat_map_iter(|text| {
-            languages.iter().filter_map(|&language| {
-                shape(language, text, held_out.min_nodes).map(|shape| (language, shape))
-            })
-        })
-        .collect();
     let stays: Vec<bool> = problems
         .par_iter()
         .zip(sides.par_iter())
-        .map(|(problem, side)| {
-            let Some(code) = problem.reference.as_deref().filter(|_| *side == Side::Train) else {
-                return true;
-            };
-            let own = match crate::tokens::tokens(code).nth(held_out.ngram - 1) {
-                Some(_) => shingles("", code, held_out.ngram),
-                None => Vec::new(),
-            };
-            let shared = own.iter().filter(|ngram| ngrams.contains(*ngram)).count();
-            let overlaps = shared > 0 && shared as f64 >= held_out.overlap * own.len() as f64;
-            let shape = shape(problem.language, code, held_out.min_nodes);
-            !overlaps && !shape.is_some_and(|shape| shapes.contains(&(problem.language, shape)))
+        .map(|(problem, side)| match problem.reference.as_deref() {
+            Some(code) if *side == Side::Train => unseen.close(problem.language, code).is_none(),
+            _ => true,
         })
         .collect();
     let total = problems.len() as u64;

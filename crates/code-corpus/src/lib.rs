@@ -11,6 +11,7 @@
 //! | [`records`] | CodeSearchNet files; JSONL files with fields of any name |
 //! | [`query`] | documentation to query: the first paragraph, as plain prose |
 //! | [`filters`] | which pairs are worth keeping |
+//! | [`minhash`] | near duplicates in a stream, as lessons come in |
 //! | [`dedup`], [`mod@split`], [`mod@decontaminate`], [`statistics`] | the steps after reading |
 //!
 //! ```
@@ -55,6 +56,7 @@ mod error;
 pub mod filters;
 mod lines;
 pub mod mine;
+pub mod minhash;
 pub mod query;
 pub mod records;
 mod snippets;
@@ -64,11 +66,12 @@ mod strip;
 pub mod tokens;
 
 pub use corpus::{Corpus, Options, Source};
-pub use decontaminate::HeldOut;
+pub use decontaminate::{Close, HeldOut, Unseen};
 pub use dedup::Dedup;
 pub use dropped::{Dropped, Harvest, Reason};
 pub use error::CorpusError;
 pub use filters::Filters;
+pub use lines::open;
 pub use records::Fields;
 pub use split::{Side, Split};
 pub use statistics::Statistics;

@@ -18,7 +18,21 @@ const BATCH_BYTES: usize = 64 << 20;
 /// A line and its number, from 1; or why it cannot be read.
 pub(crate) type Line = (usize, Result<Vec<u8>, String>);
 
-/// The lines of a file. What is compressed is told by the first bytes, not by the name.
+/// Opens a file for reading, through gzip where it is compressed: told by its first bytes, not by its
+/// name.
+///
+/// # Errors
+/// [`CorpusError::Io`].
+pub fn open(path: &Path) -> Result<Box<dyn BufRead>, CorpusError> {
+    let failed = |source| CorpusError::Io { path: path.to_owned(), source };
+    let mut file = BufReader::with_capacity(1 << 16, File::open(path).map_err(failed)?);
+    Ok(match file.fill_buf().map_err(failed)?.starts_with(&[0x1f, 0x8b]) {
+        true => Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(file))),
+        false => Box::new(file),
+    })
+}
+
+/// The lines of a file, compressed or not.
 pub(crate) struct Lines {
     path: PathBuf,
     reader: Box<dyn BufRead>,
@@ -27,14 +41,7 @@ pub(crate) struct Lines {
 
 impl Lines {
     pub(crate) fn open(path: &Path) -> Result<Lines, CorpusError> {
-        let failed = |source| CorpusError::Io { path: path.to_owned(), source };
-        let mut file = BufReader::with_capacity(1 << 16, File::open(path).map_err(failed)?);
-        let compressed = file.fill_buf().map_err(failed)?.starts_with(&[0x1f, 0x8b]);
-        let reader: Box<dyn BufRead> = match compressed {
-            true => Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(file))),
-            false => Box::new(file),
-        };
-        Ok(Lines { path: path.to_owned(), reader, number: 0 })
+        Ok(Lines { path: path.to_owned(), reader: open(path)?, number: 0 })
     }
 
     /// Up to `count` further lines that are not empty; none at the end of the file.

@@ -9,11 +9,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use code_corpus::Source;
-use distill::config::TeacherKind;
-use distill::{DistillError, Run, RunConfig, stages};
+use distill::config::{Shard, TeacherKind};
+use distill::{DistillError, LessonsOptions, Run, RunConfig, RunFolder, stages};
 use distill_core::Language;
 #[cfg(feature = "torch")]
 use distill_core::Mode;
+use teacher_prompt::{Ablation, Format};
 
 use crate::bars::Bars;
 
@@ -37,7 +38,11 @@ enum Command {
     /// Import problems from CodeSearchNet or other JSONL files.
     Import(RunArguments),
     /// Ask the teacher for lessons.
-    Teach(RunArguments),
+    Teach(TeachArguments),
+    /// Take the replies of other logs over into a run's, such as those of its shards.
+    Merge(MergeArguments),
+    /// Write a run's lessons as a data set that `datasets.load_dataset` opens.
+    Lessons(LessonsArguments),
     /// Train the students.
     #[cfg(feature = "torch")]
     Train(RunArguments),
@@ -94,12 +99,86 @@ struct RunArguments {
     /// Ask the teacher about at most so many problems.
     #[arg(long)]
     limit: Option<usize>,
+    /// Ask the teacher about this share of the problems only, as a run of its own named after it;
+    /// `distill merge` brings the replies together.
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
+    /// The most that the replies in the run's log may cost; needs the configuration's price.
+    #[arg(long)]
+    budget: Option<f64>,
+}
+
+#[derive(Args)]
+struct TeachArguments {
+    #[command(flatten)]
+    run: RunArguments,
+    /// Print one request and what all of them would take, and ask nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Make the lessons anew: what failed is asked again, what is logged is not. Also after a change
+    /// of filters, samples or limit.
+    #[arg(long)]
+    retry_failed: bool,
+}
+
+#[derive(Args)]
+struct MergeArguments {
+    #[command(flatten)]
+    run: RunArguments,
+    /// Logs (`.jsonl`, `.jsonl.gz`) or folders of runs.
+    #[arg(long, required = true, num_args = 1..)]
+    from: Vec<PathBuf>,
+}
+
+#[derive(Args)]
+struct LessonsArguments {
+    /// The folder of a run whose lessons are done.
+    run: PathBuf,
+    /// The folder to write: a new or an empty one, or one that this command wrote.
+    #[arg(long)]
+    out: PathBuf,
+    /// The files' format.
+    #[arg(long, default_value = "jsonl")]
+    format: FormatChoice,
+    /// Spoil the pseudocode, to measure what it is worth.
+    #[arg(long)]
+    ablate: Option<AblationChoice>,
+    /// With `--ablate drop`: the share of steps to leave out.
+    #[arg(long, default_value_t = 0.5)]
+    drop_share: f64,
+    /// Seed of the ablation.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Licence for the card, as the Hub names it, such as `cc-by-4.0`.
+    #[arg(long)]
+    license: Option<String>,
+    /// Leave the teacher's own words out.
+    #[arg(long)]
+    without_replies: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum FormatChoice {
+    Jsonl,
+    #[cfg(feature = "parquet")]
+    Parquet,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum AblationChoice {
+    /// The steps of each lesson in a random order.
+    Shuffle,
+    /// The steps of another problem.
+    Replace,
+    /// Fewer steps.
+    Drop,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum TeacherChoice {
     Verbaliser,
     Openai,
+    Replay,
 }
 
 #[cfg(feature = "torch")]
@@ -218,7 +297,16 @@ fn dispatch(cli: Cli) -> Result<()> {
             expect_corpus(imports, "mine")?;
             stages::corpus(run)
         }),
-        Command::Teach(arguments) => with_run(&arguments, &bars, stages::teach),
+        Command::Teach(arguments) => teach(&arguments, &bars),
+        Command::Merge(arguments) => with_run(&arguments.run, &bars, |run| {
+            let merged = stages::merge(run, &arguments.from)?;
+            println!(
+                "{} replies read, {} of them new, {} damaged lines passed over",
+                merged.read, merged.added, merged.damaged
+            );
+            Ok(())
+        }),
+        Command::Lessons(arguments) => lessons(&arguments),
         #[cfg(feature = "torch")]
         Command::Train(arguments) => with_run(&arguments, &bars, stages::train),
         #[cfg(feature = "torch")]
@@ -282,6 +370,7 @@ fn configuration(arguments: &RunArguments) -> Result<(RunConfig, PathBuf)> {
         teacher.kind = match choice {
             TeacherChoice::Verbaliser => TeacherKind::Verbaliser,
             TeacherChoice::Openai => TeacherKind::Openai,
+            TeacherChoice::Replay => TeacherKind::Replay,
         };
     }
     teacher.base_url = arguments.base_url.clone().or(teacher.base_url.take());
@@ -291,7 +380,90 @@ fn configuration(arguments: &RunArguments) -> Result<(RunConfig, PathBuf)> {
     }
     teacher.concurrency = arguments.concurrency.unwrap_or(teacher.concurrency);
     teacher.limit = arguments.limit.or(teacher.limit);
+    teacher.budget = arguments.budget.or(teacher.budget);
+    if let Some(shard) = arguments.shard {
+        teacher.shard = Some(shard);
+        if arguments.name.is_none() {
+            config.name += &format!(".shard-{}-of-{}", shard.index, shard.count);
+        }
+    }
     Ok((config, parent))
+}
+
+fn teach(arguments: &TeachArguments, bars: &Bars) -> Result<()> {
+    if arguments.retry_failed {
+        let (config, parent) = configuration(&arguments.run)?;
+        stages::reopen_teaching(&RunFolder::new(parent.join(&config.name)))?;
+    }
+    with_run(&arguments.run, bars, |run| {
+        if arguments.run.shard.is_some() {
+            // A shard is a run of its own: its corpus is that of every other, made again.
+            stages::corpus(run)?;
+        }
+        match arguments.dry_run {
+            true => show(&stages::dry_run(run)?),
+            false => stages::teach(run),
+        }
+    })
+}
+
+/// One request, and what all of them would take.
+fn show(estimate: &stages::Estimate) -> Result<(), DistillError> {
+    if let Some(request) = &estimate.example {
+        println!("model {}, problem {}", request.model, request.problem.id);
+        println!("{}", serde_json::json!(request.sampling));
+        for message in &request.messages {
+            println!("--- {}\n{}", serde_json::json!(message.role), message.content);
+        }
+        println!("---");
+    }
+    println!(
+        "{} problems, {} requests, {} of them logged, {} to ask",
+        estimate.problems,
+        estimate.requests,
+        estimate.logged,
+        estimate.requests - estimate.logged
+    );
+    if estimate.without_reference > 0 {
+        println!("{} problems have no code to explain", estimate.without_reference);
+    }
+    println!(
+        "about {} tokens to read, at most {} to write",
+        estimate.most.prompt_tokens, estimate.most.completion_tokens
+    );
+    if let Some(mean) = estimate.mean_completion {
+        println!("logged replies are {mean:.0} tokens long on average");
+    }
+    match (estimate.most_cost(), estimate.likely_cost()) {
+        (Some(most), Some(likely)) => println!("cost: about {likely:.4}, at most {most:.4}"),
+        (Some(most), None) => println!("cost: at most {most:.4}"),
+        _ => println!("cost: unknown, the configuration gives no teacher.price"),
+    }
+    Ok(())
+}
+
+fn lessons(arguments: &LessonsArguments) -> Result<()> {
+    let ablation = arguments.ablate.map(|choice| match choice {
+        AblationChoice::Shuffle => Ablation::Shuffle,
+        AblationChoice::Replace => Ablation::Replace,
+        AblationChoice::Drop => Ablation::Drop { share: arguments.drop_share },
+    });
+    let options = LessonsOptions {
+        format: match arguments.format {
+            FormatChoice::Jsonl => Format::Jsonl,
+            #[cfg(feature = "parquet")]
+            FormatChoice::Parquet => Format::Parquet,
+        },
+        ablation,
+        seed: arguments.seed,
+        license: arguments.license.clone(),
+        replies: !arguments.without_replies,
+    };
+    let written = distill::write_lessons(&arguments.run, &arguments.out, &options)?;
+    for (split, count) in written {
+        println!("{split}: {count}");
+    }
+    Ok(())
 }
 
 /// A flag that the first Ctrl-C sets; a second one ends the process at once, which loses nothing

@@ -20,11 +20,15 @@ use std::path::{Path, PathBuf};
 use code_corpus::decontaminate::HeldOut;
 use code_corpus::dedup::Dedup;
 use code_corpus::{Filters, Source, Split};
-use distill_core::{Mode, Sampling};
+use distill_core::Mode;
 use serde::{Deserialize, Serialize};
 use toml::Value;
 
 use crate::{DistillError, Result};
+
+mod teacher;
+
+pub use teacher::{Choice, ExemplarsConfig, ScorerConfig, Shard, TeacherConfig, TeacherKind};
 
 /// The configuration of one run. Every section but `corpus` may be left out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -82,76 +86,6 @@ pub struct CorpusConfig {
     /// Texts that training must not come close to.
     #[serde(default)]
     pub held_out: HeldOut,
-}
-
-/// Who writes the lessons.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct TeacherConfig {
-    /// `verbaliser` or `openai`.
-    pub kind: TeacherKind,
-    /// Base address of an OpenAI-compatible server, such as `http://127.0.0.1:8080/v1`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub base_url: Option<String>,
-    /// The model's name as the server knows it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub model: Option<String>,
-    /// The environment variable that holds the server's key.
-    pub api_key_env: String,
-    /// Pseudocode for the reference code (`backward`), or pseudocode and code from the problem.
-    pub direction: DirectionConfig,
-    /// Requests in flight.
-    pub concurrency: usize,
-    /// Seconds to wait for one reply.
-    pub timeout_seconds: u64,
-    /// Tries for one request.
-    pub tries: u32,
-    /// How replies are drawn.
-    pub sampling: Sampling,
-    /// Ask about at most so many problems.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub limit: Option<usize>,
-}
-
-impl Default for TeacherConfig {
-    fn default() -> TeacherConfig {
-        TeacherConfig {
-            kind: TeacherKind::Verbaliser,
-            base_url: None,
-            model: None,
-            api_key_env: "OPENAI_API_KEY".into(),
-            direction: DirectionConfig::Backward,
-            concurrency: 16,
-            timeout_seconds: 300,
-            tries: 5,
-            sampling: Sampling {
-                temperature: Some(0.0),
-                max_tokens: Some(1024),
-                ..Sampling::default()
-            },
-            limit: None,
-        }
-    }
-}
-
-/// The kinds of teachers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TeacherKind {
-    /// The offline verbaliser: pseudocode from the reference code's syntax tree.
-    Verbaliser,
-    /// Any server of OpenAI's chat-completions protocol.
-    Openai,
-}
-
-/// Which way a teacher reasons.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DirectionConfig {
-    /// From the problem to pseudocode and code.
-    Forward,
-    /// From code known to be right to its pseudocode.
-    Backward,
 }
 
 /// What is trained.
@@ -352,15 +286,7 @@ impl RunConfig {
                 )));
             }
         }
-        if self.teacher.kind == TeacherKind::Openai
-            && (self.teacher.base_url.is_none() || self.teacher.model.is_none())
-        {
-            return Err(DistillError::Config(
-                "an openai teacher needs teacher.base_url and teacher.model (--base-url, --model)"
-                    .into(),
-            ));
-        }
-        Ok(())
+        self.teacher.check()
     }
 
     /// This configuration as TOML.
@@ -388,12 +314,15 @@ impl RunConfig {
 }
 
 /// Settings that may change between two sessions of a run.
-const WITHOUT_EFFECT: [&str; 5] = [
+const WITHOUT_EFFECT: [&str; 8] = [
     "teacher.base_url",
     "teacher.api_key_env",
     "teacher.concurrency",
     "teacher.timeout_seconds",
     "teacher.tries",
+    "teacher.requests_per_minute",
+    "teacher.tokens_per_minute",
+    "teacher.budget",
 ];
 
 /// One setting with two values.

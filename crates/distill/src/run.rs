@@ -58,6 +58,10 @@ impl RunFolder {
     pub fn replies(&self) -> PathBuf {
         self.root.join("replies.jsonl")
     }
+    /// What became of each problem's `sample`-th lesson; there only while a run is being taught.
+    pub fn taught(&self, sample: u32) -> PathBuf {
+        self.root.join(format!("taught.{sample}.jsonl"))
+    }
     pub fn lessons(&self) -> PathBuf {
         self.root.join("lessons.jsonl")
     }
@@ -67,11 +71,14 @@ impl RunFolder {
     pub fn teach_statistics(&self) -> PathBuf {
         self.root.join("teach.json")
     }
+    pub fn students(&self) -> PathBuf {
+        self.root.join("students")
+    }
     pub fn tokenizer(&self) -> PathBuf {
-        self.root.join("students").join("tokenizer.json")
+        self.students().join("tokenizer.json")
     }
     pub fn student(&self, arm: Arm) -> PathBuf {
-        self.root.join("students").join(arm.name())
+        self.students().join(arm.name())
     }
     pub fn training_statistics(&self, arm: Arm) -> PathBuf {
         self.student(arm).join("training.json")
@@ -101,8 +108,10 @@ impl RunFolder {
     /// it may still change.
     fn depends_on(&self, key: &str) -> bool {
         let first = match key.split('.').next() {
-            Some("teacher") => self.replies(),
-            Some("student" | "training" | "threads") => self.root.join("students"),
+            // Replies are kept by what determines them: until there are lessons every setting of
+            // the teacher may change, and costs nothing that was asked before.
+            Some("teacher") => self.teach_statistics(),
+            Some("student" | "training" | "threads") => self.students(),
             Some("answers") => self.answers(),
             _ => self.problems(SPLITS[0]),
         };

@@ -41,6 +41,27 @@ pub enum Error {
     /// The reply log could not be read or written.
     #[error(transparent)]
     Log(#[from] JsonlError),
+    /// The program that runs a problem's tests, or that scores samples, could not be run.
+    #[error("cannot run {what}: {source}")]
+    Execute {
+        /// What was tried.
+        what: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A scorer that gave something else than a score a sample.
+    #[error("scorer {scorer}, problem {problem}: {reason}")]
+    Score {
+        /// Its name.
+        scorer: String,
+        /// Id of the problem.
+        problem: String,
+        /// What it gave, and what was expected.
+        reason: String,
+    },
+    /// The texts to keep clear of could not be read.
+    #[error(transparent)]
+    HeldOut(#[from] code_corpus::CorpusError),
     /// The receiver of the lessons failed.
     #[error("lesson of problem {problem} could not be handed over: {source}")]
     Receiver {

@@ -47,12 +47,18 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+mod ablate;
 mod announced;
 mod batch;
+mod best;
 pub mod body;
 mod cached;
 mod chat;
+mod dataset;
+mod draw;
 mod error;
+mod execute;
+mod exemplars;
 mod filter;
 mod json;
 mod key;
@@ -60,6 +66,8 @@ mod lines;
 mod log;
 mod meter;
 mod offline;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod parse;
 mod preset;
 mod prompt;
@@ -67,20 +75,27 @@ mod rate;
 mod retry;
 mod scripted;
 mod secret;
+mod sieve;
 mod teach;
+mod template;
 mod verdict;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+pub use ablate::Ablation;
 pub use announced::Announced;
 pub use batch::{
     BatchCounts, BatchOptions, BatchRequests, BatchResult, BatchResults, read_batch_result,
 };
+pub use best::{Agreement, Mentions, ScoreCommand, Scorer, best};
 pub use cached::{CacheCounts, Cached, Replay};
 pub use chat::{Chat, ChatOptions};
+pub use dataset::{Card, DatasetWriter, Format};
 pub use error::Error;
+pub use execute::{Runner, Tested, Tests};
+pub use exemplars::{Exemplars, Pool};
 pub use filter::Filter;
 pub use key::{question_key, request_key};
 pub use log::{LoggedReply, Merged, Offer, ReplyLog, read_replies, read_replies_from};
@@ -88,10 +103,12 @@ pub use meter::{Metered, Price, Prices, Spent, estimated_usage};
 pub use offline::Verbaliser;
 pub use parse::{LONGEST_REPLY, ParseOptions, Parsed, Parts, parse_body, parse_reply};
 pub use preset::{PRESETS, Preset};
-pub use prompt::{Direction, Exemplars, Pool, PromptBuilder, Style, Template, embedded_templates};
+pub use prompt::{Direction, Form, PromptBuilder, Style};
 pub use rate::{RateLimited, RateLimits};
 pub use retry::{RetryOptions, Retrying};
 pub use scripted::Scripted;
 pub use secret::Secret;
-pub use teach::{Event, Progress, Rejected, Scorer, Stopped, Summary, Taught, Teaching};
+pub use sieve::{Sieve, SieveOptions};
+pub use teach::{Event, PlanScorer, Progress, Rejected, Stopped, Summary, Taught, Teaching};
+pub use template::{Template, embedded_templates};
 pub use verdict::Verdict;

@@ -1,15 +1,10 @@
-//! From a problem to a request: templates, exemplars, directions.
+//! From a problem to a request.
 
-use std::collections::{HashMap, HashSet};
-use std::path::Path;
-use std::sync::Arc;
-
-use distill_core::{Language, Lesson, Message, Problem, Pseudocode, Request, Role, Sampling};
-use minijinja::value::Value;
-use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
+use distill_core::{Message, Problem, Pseudocode, Request, Role, Sampling};
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
+use crate::template::{BACKWARD, FORWARD, IMPLEMENT, PLAN, embedded, variables};
+use crate::{Error, Exemplars, Template};
 
 /// Which way the teacher reasons.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -54,235 +49,31 @@ impl Style {
     }
 }
 
-/// A prompt template: a minijinja file with the blocks `system`, `user` and `answer`.
-///
-/// `system` (may be empty) and `user` are the two messages of a request; for every exemplar a
-/// `user` and an `answer` come between them. The variables are `language` (`C#`), `fence`
-/// (`c_sharp`), `query`, `entry_point`, `reference`, `pseudocode` and `code`; those that a problem
-/// lacks are none, any other name is an error.
-#[derive(Debug, Clone)]
-pub struct Template {
-    name: String,
-    version: String,
-    hash: String,
-    environment: Arc<Environment<'static>>,
-}
-
-impl Template {
-    /// Reads a template from its text. A comment `{# version: … #}` names its version.
-    ///
-    /// # Errors
-    /// [`Error::Template`] for a text that is no template or lacks the block `user`.
-    pub fn new(name: &str, source: &str) -> Result<Template, Error> {
-        let mut environment = Environment::new();
-        environment.set_auto_escape_callback(|_| AutoEscape::None);
-        environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        environment
-            .add_template_owned(MAIN, source.to_owned())
-            .map_err(|error| template_error(name, &error))?;
-        let template = Template {
-            name: name.to_owned(),
-            version: version_of(source),
-            hash: blake3::hash(source.as_bytes()).to_hex().to_string(),
-            environment: Arc::new(environment),
-        };
-        // Render once so that a missing block or a misspelt variable is met here and not at the
-        // thousandth problem.
-        let sample = Problem {
-            entry_point: Some("f".into()),
-            reference: Some("code".into()),
-            ..Problem::new("sample", Language::Python, "query")
-        };
-        let plan = Pseudocode::default();
-        if template.render(&variables(&sample, &plan, "code"), &["user", "system", "answer"])?[0]
-            .is_empty()
-        {
-            return Err(Error::Template {
-                name: name.to_owned(),
-                reason: "the block `user` is empty".into(),
-            });
-        }
-        Ok(template)
-    }
-
-    /// Reads a template file; its name is the file's.
-    ///
-    /// # Errors
-    /// [`Error::Read`], and as [`Template::new`].
-    pub fn from_file(path: &Path) -> Result<Template, Error> {
-        let source = std::fs::read_to_string(path)
-            .map_err(|source| Error::Read { path: path.to_owned(), source })?;
-        Template::new(&path.file_name().unwrap_or_default().to_string_lossy(), &source)
-    }
-
-    /// The file's name.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The version that the file states; empty where it states none.
-    pub fn version(&self) -> &str {
-        &self.version
-    }
-
-    /// BLAKE3 hash of the file, 64 hexadecimal digits.
-    pub fn hash(&self) -> &str {
-        &self.hash
-    }
-
-    fn render(&self, variables: &Value, blocks: &[&str]) -> Result<Vec<String>, Error> {
-        let render = || -> Result<Vec<String>, minijinja::Error> {
-            let template = self.environment.get_template(MAIN)?;
-            let mut rendered = template.render_captured(variables)?;
-            rendered.with_state_mut(|state| {
-                blocks.iter().map(|block| state.render_block(block)).collect()
-            })
-        };
-        render().map_err(|error| template_error(&self.name, &error))
-    }
-}
-
-const MAIN: &str = "template";
-
-fn template_error(name: &str, error: &minijinja::Error) -> Error {
-    let line = error.line().map(|line| format!(" (line {line})")).unwrap_or_default();
-    let mut reason = format!("{error}{line}");
-    if reason.contains("not found") && reason.contains("block") {
-        reason += "; expected the blocks `system`, `user` and `answer`";
-    }
-    Error::Template { name: name.to_owned(), reason }
-}
-
-fn version_of(source: &str) -> String {
-    let version = source.lines().find_map(|line| {
-        let comment = line.trim_start().strip_prefix("{#")?.trim_start_matches('-').trim_start();
-        comment.strip_prefix("version:")
-    });
-    let version = version.unwrap_or_default();
-    version.split('#').next().unwrap_or_default().trim().trim_end_matches('-').trim().to_owned()
-}
-
-/// Worked problems that lead the prompt. Those of the problem's own language are used, and never
-/// one with the problem's id or query.
-#[derive(Debug, Clone, Default)]
-pub enum Exemplars {
-    /// None: zero-shot.
+/// How a prompt is laid out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Form {
+    /// Turns of a chat, for models that were taught to follow instructions.
     #[default]
-    None,
-    /// These, in this order.
-    Chosen(Vec<Lesson>),
-    /// `k` of a pool, drawn anew for each problem by seed and problem id: the order of the problems
-    /// does not matter.
-    Random {
-        /// Where to draw from.
-        pool: Pool,
-        /// How many.
-        k: usize,
-        /// Seed of the draw.
-        seed: u64,
-    },
-    /// The `k` of a pool whose queries share most words with the problem's (Jaccard), the nearest
-    /// last, next to the question. Costs the total length of the posting lists of the query's words.
-    Nearest {
-        /// Where to look.
-        pool: Pool,
-        /// How many.
-        k: usize,
-    },
+    Chat,
+    /// One text to go on with, for base models: exemplars and question one after the other, up to
+    /// the template's block `lead`. It is the request's only message; a server is to be sent its
+    /// text as `prompt`. Without a stop text of its own the request stops at [`Form::STOP`], where a
+    /// base model goes on to a problem of its own.
+    Completion,
 }
 
-/// Lessons to draw exemplars from, indexed by language and by the words of their queries.
-#[derive(Debug, Clone, Default)]
-pub struct Pool(Arc<PoolIndex>);
+impl Form {
+    /// What ends a completion that is given no other stop text.
+    pub const STOP: &str = "\nProblem:";
 
-#[derive(Debug, Default)]
-struct PoolIndex {
-    lessons: Vec<Lesson>,
-    by_language: HashMap<Language, Vec<u32>>,
-    /// For each language and word, the lessons with it in their query.
-    postings: HashMap<(Language, String), Vec<u32>>,
-    /// Number of different words of each lesson's query.
-    sizes: Vec<u32>,
-}
-
-impl Pool {
-    /// Indexes these lessons.
-    pub fn new(lessons: Vec<Lesson>) -> Pool {
-        let mut index = PoolIndex::default();
-        for (at, lesson) in lessons.iter().enumerate() {
-            let at = at as u32;
-            let words = words(&lesson.query);
-            index.sizes.push(words.len() as u32);
-            index.by_language.entry(lesson.language).or_default().push(at);
-            for word in words {
-                index.postings.entry((lesson.language, word)).or_default().push(at);
-            }
+    /// Its name in records and options.
+    pub fn name(self) -> &'static str {
+        match self {
+            Form::Chat => "chat",
+            Form::Completion => "completion",
         }
-        index.lessons = lessons;
-        Pool(Arc::new(index))
     }
-
-    fn usable(&self, at: u32, problem: &Problem) -> bool {
-        let lesson = &self.0.lessons[at as usize];
-        lesson.id != problem.id && lesson.query != problem.query
-    }
-
-    fn random(&self, problem: &Problem, k: usize, seed: u64) -> Vec<&Lesson> {
-        let Some(candidates) = self.0.by_language.get(&problem.language) else { return Vec::new() };
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&seed.to_le_bytes());
-        hasher.update(problem.id.as_bytes());
-        let mut stream = hasher.finalize_xof();
-        // A partial Fisher–Yates shuffle over positions, remembering only the ones that moved.
-        let mut moved: HashMap<usize, usize> = HashMap::new();
-        let mut drawn = Vec::new();
-        for start in 0..candidates.len() {
-            if drawn.len() == k {
-                break;
-            }
-            let mut bytes = [0; 8];
-            stream.fill(&mut bytes);
-            let left = (candidates.len() - start) as u64;
-            let pick = start + (u64::from_le_bytes(bytes) % left) as usize;
-            let chosen = moved.get(&pick).copied().unwrap_or(pick);
-            let displaced = moved.get(&start).copied().unwrap_or(start);
-            moved.insert(pick, displaced);
-            if self.usable(candidates[chosen], problem) {
-                drawn.push(&self.0.lessons[candidates[chosen] as usize]);
-            }
-        }
-        drawn
-    }
-
-    fn nearest(&self, problem: &Problem, k: usize) -> Vec<&Lesson> {
-        let query = words(&problem.query);
-        let mut shared: HashMap<u32, u32> = HashMap::new();
-        let wanted = query.len() as u32;
-        for word in query {
-            for &at in self.0.postings.get(&(problem.language, word)).into_iter().flatten() {
-                *shared.entry(at).or_default() += 1;
-            }
-        }
-        let mut ranked: Vec<(u32, u32, u32)> = shared
-            .into_iter()
-            .filter(|&(at, _)| self.usable(at, problem))
-            .map(|(at, both)| (both, wanted + self.0.sizes[at as usize] - both, at))
-            .collect();
-        // By both / either, descending, compared as fractions; ties in the order of the pool.
-        ranked.sort_unstable_by(|a, b| {
-            let (left, right) = (u64::from(a.0) * u64::from(b.1), u64::from(b.0) * u64::from(a.1));
-            right.cmp(&left).then(a.2.cmp(&b.2))
-        });
-        ranked.truncate(k);
-        ranked.iter().rev().map(|&(_, _, at)| &self.0.lessons[at as usize]).collect()
-    }
-}
-
-fn words(text: &str) -> HashSet<String> {
-    text.split(|c: char| !c.is_alphanumeric() && c != '_')
-        .filter(|word| !word.is_empty())
-        .map(str::to_lowercase)
-        .collect()
 }
 
 /// Turns problems into requests.
@@ -303,8 +94,10 @@ pub struct PromptBuilder {
     model: String,
     direction: Direction,
     style: Style,
+    form: Form,
     exemplars: Exemplars,
     sampling: Sampling,
+    sample_index: u32,
     /// The user's own template for the first (or only) request, and for the second.
     first: Option<Template>,
     second: Option<Template>,
@@ -317,8 +110,10 @@ impl PromptBuilder {
             model: model.into(),
             direction: Direction::default(),
             style: Style::default(),
+            form: Form::default(),
             exemplars: Exemplars::default(),
             sampling: Sampling::default(),
+            sample_index: 0,
             first: None,
             second: None,
         }
@@ -336,6 +131,12 @@ impl PromptBuilder {
         self
     }
 
+    /// Sets the form.
+    pub fn form(mut self, form: Form) -> PromptBuilder {
+        self.form = form;
+        self
+    }
+
     /// Sets the exemplars.
     pub fn exemplars(mut self, exemplars: Exemplars) -> PromptBuilder {
         self.exemplars = exemplars;
@@ -345,6 +146,13 @@ impl PromptBuilder {
     /// Sets how completions are drawn; see [`Preset`](crate::Preset) for known models.
     pub fn sampling(mut self, sampling: Sampling) -> PromptBuilder {
         self.sampling = sampling;
+        self
+    }
+
+    /// Draws the sample of this index, from 0, where several lessons are wanted of each problem:
+    /// the same question under another key.
+    pub fn sample_index(mut self, index: u32) -> PromptBuilder {
+        self.sample_index = index;
         self
     }
 
@@ -402,7 +210,7 @@ impl PromptBuilder {
         self.sample(problem, 0)
     }
 
-    /// As [`request`](Self::request), for the `index`-th of several samples, from 0.
+    /// As [`request`](Self::request), for the `index`-th sample from the builder's own on.
     ///
     /// # Errors
     /// As [`request`](Self::request).
@@ -436,98 +244,72 @@ impl PromptBuilder {
         template: &Template,
         problem: &Problem,
         plan: &Pseudocode,
-        sample_index: u32,
+        index: u32,
     ) -> Result<Request, Error> {
-        let mut messages = Vec::new();
-        let mut say = |role, content: String| {
-            if !content.trim().is_empty() {
-                messages.push(Message { role, content });
-            }
-        };
-        let [system, user] =
-            take(template.render(&variables(problem, plan, ""), &["system", "user"])?);
-        say(Role::System, system);
-        for lesson in self.exemplars_for(problem) {
+        let own = variables(problem, plan, "");
+        let [system, user, lead] = template.render(&own, ["system", "user", "lead"])?;
+        let mut turns = vec![(Role::System, system)];
+        for lesson in self.exemplars.of(problem) {
             let worked = Problem {
                 reference: Some(lesson.solution.code.clone()),
                 ..Problem::new(lesson.id.clone(), lesson.language, lesson.query.clone())
             };
             let variables = variables(&worked, &lesson.solution.pseudocode, &lesson.solution.code);
-            let [question, answer] = take(template.render(&variables, &["user", "answer"])?);
-            say(Role::User, question);
-            say(Role::Assistant, answer);
+            let [question, answer] = template.render(&variables, ["user", "answer"])?;
+            turns.extend([(Role::User, question), (Role::Assistant, answer)]);
         }
-        say(Role::User, user);
+        turns.push((Role::User, user));
+        turns.retain(|(_, text)| !text.trim().is_empty());
+
+        let mut sampling = self.sampling.clone();
+        let mut template_hash = template.hash().to_owned();
+        let message = |(role, content)| Message { role, content };
+        let messages = match self.form {
+            Form::Chat => turns.into_iter().map(message).collect(),
+            Form::Completion => {
+                if sampling.stop.is_empty() {
+                    sampling.stop.push(Form::STOP.to_owned());
+                }
+                // The same words as a chat's only message are another question.
+                template_hash = blake3::hash(format!("{template_hash} completion").as_bytes())
+                    .to_hex()
+                    .to_string();
+                vec![message((Role::User, one_text(turns, &lead)))]
+            }
+        };
         Ok(Request {
             model: self.model.clone(),
             messages,
-            sampling: self.sampling.clone(),
-            sample_index,
-            template_hash: template.hash.clone(),
+            sampling,
+            sample_index: self.sample_index + index,
+            template_hash,
             problem: problem.clone(),
         })
     }
+}
 
-    fn exemplars_for(&self, problem: &Problem) -> Vec<&Lesson> {
-        match &self.exemplars {
-            Exemplars::None => Vec::new(),
-            Exemplars::Chosen(lessons) => lessons
-                .iter()
-                .filter(|lesson| lesson.language == problem.language)
-                .filter(|lesson| lesson.id != problem.id && lesson.query != problem.query)
-                .collect(),
-            Exemplars::Random { pool, k, seed } => pool.random(problem, *k, *seed),
-            Exemplars::Nearest { pool, k } => pool.nearest(problem, *k),
+/// Turns as one text to go on with: a blank line before every question, none before its answer.
+fn one_text(turns: Vec<(Role, String)>, lead: &str) -> String {
+    let mut text = String::new();
+    for (role, turn) in turns {
+        if role == Role::User && !text.is_empty() {
+            text.push('\n');
         }
+        text.push_str(turn.trim_end());
+        text.push('\n');
     }
-}
-
-/// The two rendered blocks that were asked for.
-fn take(mut blocks: Vec<String>) -> [String; 2] {
-    let second = blocks.pop().unwrap_or_default();
-    [blocks.pop().unwrap_or_default(), second]
-}
-
-fn variables(problem: &Problem, plan: &Pseudocode, code: &str) -> Value {
-    context! {
-        language => problem.language.title(),
-        fence => problem.language.name(),
-        query => problem.query.trim(),
-        entry_point => problem.entry_point.as_deref(),
-        reference => problem.reference.as_deref().map(str::trim_end),
-        pseudocode => plan.to_string(),
-        code => code.trim_end(),
+    match lead.trim() {
+        "" => text,
+        lead => text + lead + "\n",
     }
-}
-
-type Embedded = (&'static str, &'static str);
-const FORWARD: Embedded = ("forward.jinja", include_str!("../templates/forward.jinja"));
-const BACKWARD: Embedded = ("backward.jinja", include_str!("../templates/backward.jinja"));
-const PLAN: Embedded = ("plan.jinja", include_str!("../templates/plan.jinja"));
-const IMPLEMENT: Embedded = ("implement.jinja", include_str!("../templates/implement.jinja"));
-
-/// An embedded template, read once a process.
-fn embedded(file: Embedded) -> Result<Template, Error> {
-    static READ: std::sync::Mutex<Vec<(&str, Template)>> = std::sync::Mutex::new(Vec::new());
-    let mut read = READ.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    if let Some((_, template)) = read.iter().find(|(name, _)| *name == file.0) {
-        return Ok(template.clone());
-    }
-    let template = Template::new(file.0, file.1)?;
-    read.push((file.0, template.clone()));
-    Ok(template)
-}
-
-/// The text of the embedded templates by name, to start one's own from.
-pub fn embedded_templates() -> [(&'static str, &'static str); 4] {
-    [FORWARD, BACKWARD, PLAN, IMPLEMENT]
 }
 
 #[cfg(test)]
 mod tests {
-    use distill_core::Solution;
+    use distill_core::{Language, Lesson, Solution};
 
     use super::*;
+    use crate::{Pool, embedded_templates};
 
     fn lesson(id: &str, language: Language, query: &str) -> Lesson {
         Lesson {
@@ -594,6 +376,41 @@ mod tests {
     }
 
     #[test]
+    fn a_completion_is_one_text_that_ends_where_the_answer_begins() {
+        let shots = vec![lesson("a", Language::Python, "Add two numbers.")];
+        let builder = PromptBuilder::new("m").exemplars(Exemplars::Chosen(shots));
+        let request = builder.clone().form(Form::Completion).request(&problem()).unwrap();
+        let [Message { role: Role::User, content }] = &request.messages[..] else {
+            panic!("{request:?}")
+        };
+        let end = "\n\nProblem: (Python) Add two numbers.\nPseudocode:\n1. return the sum\nCode:\n\
+                   ```python\ndef f(xs):\n    return sum(xs)\n```\n\n\
+                   Problem: (Python) Add up <all> numbers & \"more\".\nName the function `total`.\n\
+                   Pseudocode:\n";
+        assert!(content.ends_with(end), "{content}");
+        assert_eq!(request.sampling.stop, [Form::STOP]);
+        assert_ne!(request.template_hash, builder.request(&problem()).unwrap().template_hash);
+    }
+
+    #[test]
+    fn a_template_of_ones_own_needs_no_lead() {
+        let source = "{% block system %}{% endblock %}{% block user %}Q: {{ query }}{% endblock %}\
+                      {% block answer %}A: {{ code }}{% endblock %}";
+        let builder = PromptBuilder::new("m").template(Template::new("own", source).unwrap());
+        let request = builder.form(Form::Completion).request(&problem()).unwrap();
+        assert_eq!(request.messages[0].content, "Q: Add up <all> numbers & \"more\".\n");
+    }
+
+    #[test]
+    fn samples_of_one_question_differ_in_their_index_alone() {
+        let builder = PromptBuilder::new("m");
+        let first = builder.request(&problem()).unwrap();
+        let third = builder.clone().sample_index(2).request(&problem()).unwrap();
+        assert_eq!(third, Request { sample_index: 2, ..first });
+        assert_eq!(third, builder.sample(&problem(), 2).unwrap());
+    }
+
+    #[test]
     fn exemplars_come_as_turns_in_the_problems_language_and_never_leak_it() {
         let shots = vec![
             lesson("a", Language::Python, "Add two numbers."),
@@ -614,8 +431,7 @@ mod tests {
     }
 
     fn queries(exemplars: Exemplars, problem: &Problem) -> Vec<String> {
-        let builder = PromptBuilder::new("m").exemplars(exemplars);
-        builder.exemplars_for(problem).iter().map(|lesson| lesson.id.clone()).collect()
+        exemplars.of(problem).iter().map(|lesson| lesson.id.clone()).collect()
     }
 
     #[test]
@@ -672,7 +488,7 @@ mod tests {
     #[test]
     fn every_embedded_template_states_its_version() {
         for (name, source) in embedded_templates() {
-            assert_eq!(Template::new(name, source).unwrap().version(), "1", "{name}");
+            assert_eq!(Template::new(name, source).unwrap().version(), "2", "{name}");
         }
     }
 }

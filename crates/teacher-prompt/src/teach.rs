@@ -123,18 +123,19 @@ pub struct Teaching {
     pub redraws: u32,
     /// Finds the best of several [`samples`](Self::samples); without one the first that passes the
     /// filter is taken.
-    pub scorer: Option<Arc<dyn Scorer>>,
+    pub scorer: Option<Arc<dyn PlanScorer>>,
 }
 
-/// Tells good plans from better ones.
-pub trait Scorer: Send + Sync {
+/// Tells good plans from better ones, one by one and before any code is asked for; [`Scorer`](crate::Scorer)
+/// compares whole lessons.
+pub trait PlanScorer: Send + Sync {
     /// The higher the better; of equals, and where it is not a number, the earlier sample is taken.
     /// `code` is that of the same reply, or the problem's own where the plan explains it; none where
     /// it is yet to be written.
     fn score(&self, problem: &Problem, plan: &Pseudocode, code: Option<&str>) -> f64;
 }
 
-impl<F: Fn(&Problem, &Pseudocode, Option<&str>) -> f64 + Send + Sync> Scorer for F {
+impl<F: Fn(&Problem, &Pseudocode, Option<&str>) -> f64 + Send + Sync> PlanScorer for F {
     fn score(&self, problem: &Problem, plan: &Pseudocode, code: Option<&str>) -> f64 {
         self(problem, plan, code)
     }

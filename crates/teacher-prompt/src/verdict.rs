@@ -42,6 +42,14 @@ pub enum Verdict {
     CodeTooShort,
     /// The code is longer than wanted.
     CodeTooLong,
+    /// The steps are written in another script than the problem.
+    OtherProse,
+    /// The lesson is close to a text that must stay unseen.
+    Contaminated,
+    /// The code is nearly that of an earlier lesson.
+    NearDuplicate,
+    /// The code fails the problem's own tests.
+    TestsFailed,
     /// The problem has no reference code, which backward reasoning needs.
     NoReference,
     /// The teacher cannot answer this kind of problem.
@@ -73,6 +81,10 @@ impl Verdict {
             Verdict::StepTooLong => "step_too_long",
             Verdict::CodeTooShort => "code_too_short",
             Verdict::CodeTooLong => "code_too_long",
+            Verdict::OtherProse => "other_prose",
+            Verdict::Contaminated => "contaminated",
+            Verdict::NearDuplicate => "near_duplicate",
+            Verdict::TestsFailed => "tests_failed",
             Verdict::NoReference => "no_reference",
             Verdict::Unsupported => "unsupported",
             Verdict::NotLogged => "not_logged",

@@ -67,7 +67,7 @@ fn gather(run: &Run<'_>) -> Result<ReportData> {
         setting: Setting {
             teacher: match run.config.teacher.kind {
                 TeacherKind::Verbaliser => "verbaliser".into(),
-                TeacherKind::Openai => run.config.teacher.model.clone().unwrap_or_default(),
+                TeacherKind::Openai | TeacherKind::Replay => run.config.teacher.model()?,
             },
             student: run.config.student.preset.clone(),
             parameters: trained.values().next().map(|done| done.parameters),

@@ -13,9 +13,9 @@ mod training;
 #[cfg(feature = "torch")]
 pub use answer::answer;
 pub use assemble::report;
-pub use corpus::corpus;
+pub use corpus::{CorpusDone, corpus};
 pub use score::{AnswersDone, ScoreRecord, score};
-pub use teach::teach;
+pub use teach::{Estimate, Merged, TeachDone, dry_run, merge, reopen_teaching, teach};
 #[cfg(feature = "torch")]
 pub use train::train;
 pub use training::TrainingDone;
@@ -29,14 +29,17 @@ pub(crate) fn choose(problems: Vec<Problem>, count: usize, seed: u64) -> Vec<Pro
         return problems;
     }
     let mut order: Vec<usize> = (0..problems.len()).collect();
-    order.sort_by_key(|&index| {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&seed.to_le_bytes()).update(problems[index].id.as_bytes());
-        *hasher.finalize().as_bytes()
-    });
+    order.sort_by_key(|&index| rank(seed, &problems[index].id));
     let mut chosen = vec![false; problems.len()];
     order[..count].iter().for_each(|&index| chosen[index] = true);
     problems.into_iter().zip(chosen).filter_map(|(problem, keep)| keep.then_some(problem)).collect()
+}
+
+/// Where the problem with this id stands in the seed's order.
+pub(crate) fn rank(seed: u64, id: &str) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&seed.to_le_bytes()).update(id.as_bytes());
+    *hasher.finalize().as_bytes()
 }
 
 #[cfg(test)]
