@@ -306,6 +306,8 @@ fn one_text(turns: Vec<(Role, String)>, lead: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use distill_core::{Language, Lesson, Solution};
 
     use super::*;

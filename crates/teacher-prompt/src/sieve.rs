@@ -137,7 +137,7 @@ mod tests {
             "Return all values of the list that are smaller than the given limit, in order.";
         let record = serde_json::json!({"prompt": query, "canonical_solution": HELD_OUT});
         std::fs::write(&path, format!("{record}\n")).unwrap();
-        let held_out = HeldOut { files: vec![path.clone()], ..HeldOut::default() };
+        let held_out = HeldOut { files: vec![path.clone()], min_nodes: 20, ..HeldOut::default() };
         let options = SieveOptions { held_out, ..SieveOptions::default() };
         let mut sieve = Sieve::new(&options, [Language::Python]).unwrap();
         let mut check = |query: &str, code: &str| sieve.check(&lesson("a", query, code));

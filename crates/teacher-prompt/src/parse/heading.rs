@@ -2,6 +2,8 @@
 
 use distill_core::Language;
 
+use super::steps::is_numbered;
+
 /// The parts of a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Section {
@@ -156,8 +158,12 @@ const PROBLEM_WORDS: &[&str] =
 /// Reads a line outside of fences as a heading. `next` tells prose that announces a block ("Here is
 /// the code:") from prose that does not.
 pub(super) fn heading(line: &str, next: Next) -> Option<Heading<'_>> {
+    // Markdown has no heading behind four blanks: a comment in code.
+    let deep = line.starts_with("    ") || line.starts_with('\t');
     let line = line.trim();
-    if line.is_empty() || line.len() > LONGEST {
+    // A long line may still be a heading with a plan on it: "How to solve: Step 1. …".
+    let long = line.len() > LONGEST && !line.bytes().take(LONGEST / 4).any(|c| c == b':');
+    if line.is_empty() || long || line.starts_with("<?") || deep && line.starts_with('#') {
         return None;
     }
     let hashes = line.len() - line.trim_start_matches('#').len();
@@ -171,6 +177,8 @@ pub(super) fn heading(line: &str, next: Next) -> Option<Heading<'_>> {
     }
     let unnumbered = without_number(text);
     let numbered = unnumbered.len() < text.len();
+    // "Step 1: Pseudocode", where "1. Pseudocode" might be a step.
+    let worded = numbered && text.starts_with(|c: char| c.is_alphabetic());
     text = unnumbered.trim_start_matches(['*', '_']);
     // Pictures, brackets and tags before the words: "📝 Plan", "[Code]", "<pseudocode>".
     let bracketed = text.starts_with(['[', '<', '【']) && line.ends_with([']', '>', '】']);
@@ -218,15 +226,20 @@ pub(super) fn heading(line: &str, next: Next) -> Option<Heading<'_>> {
         let accepted = if hashed || bracketed {
             true
         } else if bulleted || (numbered && !whole_bold) {
-            exact && alone && colon
+            exact && alone && (colon || worded)
         } else if whole_bold {
             // "**Function Definition**: Define …" is a step, whatever its words.
             exact || alone
         } else {
             exact && (colon || alone)
+                // "How to solve: Step 1. …"
+                || section == Section::Pseudocode && colon && is_numbered(rest)
         };
+        let inner = matches!(title.as_str(), "input" | "inputs" | "output" | "outputs");
+        if inner && !accepted {
+            return None;
+        }
         if accepted {
-            let inner = matches!(title.as_str(), "input" | "inputs" | "output" | "outputs");
             return Some(Heading { section, exact, level, inner, rest });
         }
     }
@@ -251,7 +264,10 @@ fn announced(line: &str, next: Next) -> Option<Section> {
     let lower = line.to_lowercase();
     let plan = PSEUDOCODE.iter().any(|name| lower.contains(name))
         || words(&lower).any(|word| PLAN_WORDS.contains(&word))
-        || STEPS.iter().any(|name| lower.contains(name));
+        || STEPS.iter().any(|name| lower.contains(name))
+        || ["how to solve", "here is how", "here's how", "here’s how", "do the following"]
+            .iter()
+            .any(|phrase| lower.contains(phrase));
     let code = words(&lower)
         .any(|word| CODE_WORDS.contains(&word) || matches!(word, "function" | "implemented"))
         || (!plan && CODE.iter().any(|name| !name.is_ascii() && lower.contains(name)));
@@ -330,7 +346,8 @@ fn classify(title: &str) -> Option<(Section, bool)> {
 /// Words that may stand before a section's name without changing it.
 const FILLERS: &[&str] = &[
     "the", "a", "my", "final", "complete", "full", "solution", "source", "code", "example",
-    "natural", "language", "step", "by", "time", "space", "here", "is", "detailed",
+    "natural", "language", "step", "by", "time", "space", "here", "is", "detailed", "write",
+    "writing",
 ];
 
 fn words(text: &str) -> impl Iterator<Item = &str> {
@@ -344,15 +361,20 @@ fn cleaned(title: &str) -> String {
     title.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The text after `1. `, `2) ` or `Step 3: `.
+/// The text after `1. `, `2) `, `Step 3: ` or `Part 1 - `.
 fn without_number(text: &str) -> &str {
-    let digits = text.trim_start_matches(|c: char| c.is_ascii_digit());
-    if digits.len() == text.len() {
+    const WORDS: [&str; 3] = ["step ", "part ", "phase "];
+    let word = WORDS
+        .iter()
+        .find_map(|word| text.get(..word.len()).filter(|head| head.eq_ignore_ascii_case(word)));
+    let number = &text[word.map_or(0, str::len)..];
+    let after = number.trim_start_matches(|c: char| c.is_ascii_digit());
+    if after.len() == number.len() {
         return text;
     }
-    match digits.strip_prefix(['.', ')', ':']) {
-        Some(rest) => rest.trim_start(),
-        None => text,
+    match after.trim_start().strip_prefix(['.', ')', ':', '-', '–', '—']) {
+        Some(rest) if word.is_some() || after.starts_with(['.', ')', ':']) => rest.trim_start(),
+        _ => text,
     }
 }
 

@@ -8,7 +8,9 @@
 //! first [`LONGEST_REPLY`] bytes are read.
 
 mod code;
+mod dress;
 mod heading;
+mod object;
 mod outline;
 mod steps;
 
@@ -98,13 +100,70 @@ pub fn parse_reply(text: &str, options: &ParseOptions) -> Parsed {
     if text.trim().is_empty() {
         return Parsed::nothing(Verdict::Empty, "the reply is blank".into());
     }
-    let outline = outline::outline(&text[..text.floor_char_boundary(LONGEST_REPLY)]);
-    let (pseudocode, used) = find_pseudocode(&outline, options);
-    let found = find_code(&outline, options, used);
-    let labelled = found.as_ref().and_then(|candidate| candidate.language);
-    let code = found.map(|candidate| candidate.text);
+    let read = dress::undress(&text[..text.floor_char_boundary(LONGEST_REPLY)]);
+    if let Some(parts) = object::read(&read) {
+        return from_object(parts, options);
+    }
+    let outline = outline::outline(&read);
+    let Found { pseudocode, code, labelled } = found_in(&outline, options);
+    if outline.open_reasoning && pseudocode.is_none() && code.is_none() {
+        // The end of the reasoning may have been left out, and the answer not.
+        let after = outline::outline(outline::without_reasoning_marks(&read));
+        let whole = found_in(&after, options);
+        if after.parts.iter().any(|part| part.section == Section::Pseudocode && part.exact)
+            && judge(&whole, &after, options, text).0 == Verdict::Ok
+        {
+            return whole.parsed(Verdict::Ok, String::new());
+        }
+    }
+    let found = Found { pseudocode, code, labelled };
+    let (verdict, reason) = judge(&found, &outline, options, text);
+    found.parsed(verdict, reason)
+}
 
-    let (steps, program) = (pseudocode.is_some(), code.is_some());
+/// The parts of a reply.
+struct Found {
+    pseudocode: Option<Pseudocode>,
+    code: Option<String>,
+    labelled: Option<Language>,
+}
+
+impl Found {
+    fn parsed(self, verdict: Verdict, reason: String) -> Parsed {
+        let Found { pseudocode, code, labelled } = self;
+        Parsed { pseudocode, code, verdict, reason, labelled }
+    }
+}
+
+fn found_in(outline: &Outline<'_>, options: &ParseOptions) -> Found {
+    let (pseudocode, used) = find_pseudocode(outline, options);
+    let candidate = find_code(outline, options, used);
+    let labelled = candidate.as_ref().and_then(|candidate| candidate.language);
+    let code = candidate.map(|candidate| candidate.text);
+    let pseudocode = pseudocode.or_else(|| code.as_deref().and_then(plan_above));
+    Found { pseudocode, code, labelled }
+}
+
+/// The parts of a reply that is a JSON object; its code may be dressed as a reply's is.
+fn from_object(parts: object::Parts, options: &ParseOptions) -> Parsed {
+    let mut found = Found { pseudocode: parts.pseudocode, code: parts.code, labelled: None };
+    if let Some(code) = found.code.take_if(|code| code.contains("```")) {
+        let inner = found_in(&outline::outline(&code), options);
+        (found.code, found.labelled) = (inner.code, inner.labelled);
+    }
+    let outline = Outline { parts: Vec::new(), open_reasoning: false };
+    let (verdict, reason) = judge(&found, &outline, options, "");
+    found.parsed(verdict, reason)
+}
+
+/// The verdict on what was found, and why.
+fn judge(
+    found: &Found,
+    outline: &Outline<'_>,
+    options: &ParseOptions,
+    text: &str,
+) -> (Verdict, String) {
+    let (steps, program) = (found.pseudocode.is_some(), found.code.is_some());
     let verdict = match options.parts {
         _ if outline.open_reasoning && !(steps || program) => Verdict::OnlyReasoning,
         Parts::Both if !steps && !program => Verdict::Neither,
@@ -117,20 +176,31 @@ pub fn parse_reply(text: &str, options: &ParseOptions) -> Parsed {
         Verdict::Neither => {
             "neither steps nor code: no heading, list or code block was recognised".to_owned()
         }
-        Verdict::NoPseudocode if has(&outline, Section::Pseudocode) => {
+        Verdict::NoPseudocode if has(outline, Section::Pseudocode) => {
             "the Pseudocode section holds no step".to_owned()
         }
         Verdict::NoPseudocode => {
             "no Pseudocode section, and no list of steps before the code".into()
         }
-        Verdict::NoCode if has(&outline, Section::Code) => "the Code section is empty".to_owned(),
+        Verdict::NoCode if has(outline, Section::Code) => "the Code section is empty".to_owned(),
         Verdict::NoCode => "no Code section, and no code block elsewhere".to_owned(),
         _ => String::new(),
     };
     if verdict != Verdict::Ok && text.len() > LONGEST_REPLY {
         reason += &format!(" (of {} bytes the first {LONGEST_REPLY} were read)", text.len());
     }
-    Parsed { pseudocode, code, verdict, reason, labelled }
+    (verdict, reason)
+}
+
+/// The plan in comments above the code of the same block, under a heading that names it so.
+fn plan_above(code: &str) -> Option<Pseudocode> {
+    let mark = ["#", "//"].into_iter().find(|mark| code.starts_with(mark))?;
+    let above: Vec<&str> = code.lines().take_while(|line| line.starts_with(mark)).collect();
+    let lines = steps::uncommented(&above)?;
+    let (first, steps) = lines.split_first()?;
+    let heading = heading::heading(first, heading::Next::Step)?;
+    let steps = steps::marked(steps);
+    (heading.section == Section::Pseudocode && !steps.is_empty()).then_some(steps)
 }
 
 /// Reads the body of a chat completion, as a server sent it.
@@ -200,13 +270,25 @@ fn find_pseudocode(
     }
     // A list of steps before the code, without a heading: numbered, for bullets in an introduction
     // are as often facts as steps.
-    if let Some(preamble) = parts.first() {
-        let before_code = preamble.items.iter().take_while(|item| matches!(item, Item::Line(_)));
+    let openings = parts
+        .iter()
+        .take_while(|part| matches!(part.section, Section::Preamble | Section::Problem));
+    for part in openings {
+        let before_code = part.items.iter().take_while(|item| matches!(item, Item::Line(_)));
         let lines: Vec<&str> = before_code.filter_map(line_of).collect();
-        let steps = steps::marked(&lines);
-        let numbered = lines.iter().filter(|line| steps::is_numbered(line)).count() > 1;
-        if !steps.is_empty() && (numbered || options.parts == Parts::Pseudocode) {
-            return (Some(steps), None);
+        let comment = |line: &str| line.starts_with("    ") && line.trim_start().starts_with('#');
+        let numbered = |line: &&str| steps::is_numbered(line) && !comment(line);
+        if let Some(first) = lines.iter().position(numbered) {
+            let steps = steps::marked(&lines[first..]);
+            if !steps.is_empty() {
+                return (Some(steps), None);
+            }
+        }
+        if part.section == Section::Preamble && options.parts == Parts::Pseudocode {
+            let steps = steps::marked(&lines);
+            if !steps.is_empty() {
+                return (Some(steps), None);
+            }
         }
     }
     if options.parts == Parts::Pseudocode {
@@ -249,6 +331,10 @@ fn steps_of(
     if !list.is_empty() {
         return (found(list), None);
     }
+    let table = steps::table(&all);
+    if !table.is_empty() {
+        return (found(table), None);
+    }
     let block = fences_of(part).find(|(_, fence)| {
         let code = fence.language().is_some() && options.parts != Parts::Pseudocode;
         !code || fences > 1
@@ -259,7 +345,7 @@ fn steps_of(
             return (found(steps), Some(at));
         }
     }
-    (found(steps::unmarked(&all)), None)
+    (found(steps::either(&all)), None)
 }
 
 /// The best block, or the text of a Code section without a fence.
@@ -295,7 +381,7 @@ fn find_code(
         && options.parts != Parts::Pseudocode
         && let Some(language) = options.language
     {
-        candidates.extend(unannounced(outline, language));
+        candidates.extend(unannounced(outline, language).or_else(|| bare_body(outline, language)));
     }
     code::choose(candidates, options.language, options.entry_point.as_deref())
 }
@@ -329,6 +415,29 @@ fn unannounced(outline: &Outline<'_>, language: Language) -> Option<Candidate> {
         }
     }
     None
+}
+
+/// A reply that is nothing but the body of the function asked for, as models that complete a text
+/// answer: it begins with an indented line, and parses or (cut short) at least begins like code.
+fn bare_body(outline: &Outline<'_>, language: Language) -> Option<Candidate> {
+    let lines: Vec<&str> = outline.parts.first()?.items.iter().filter_map(line_of).collect();
+    let first = lines.iter().find(|line| !line.trim().is_empty())?;
+    let comment = |line: &str| line.trim_start().starts_with(['#', '/']);
+    let step = steps::marker(first).is_some() && !comment(first);
+    if !first.starts_with([' ', '\t']) || step {
+        return None;
+    }
+    let first = lines.iter().find(|line| !line.trim().is_empty() && !comment(line))?;
+    // What follows without an indent is no part of the body.
+    let body =
+        lines.iter().take_while(|line| line.trim().is_empty() || line.starts_with([' ', '\t']));
+    let text = unfenced(&body.copied().collect::<Vec<_>>(), Some(language));
+    let code = text.contains(['(', '=', ';']) || text.contains("return");
+    let word = first.trim_start().split([' ', '(', ':']).next().unwrap_or_default();
+    let begins = first.contains(" = ") || language.keywords().contains(&word);
+    let clean =
+        code && (begins || snippet(language, &text).is_some_and(|snippet| snippet.is_clean()));
+    clean.then_some(Candidate { text, language: None, foreign: false, in_code: false })
 }
 
 /// Code without a fence: the section without the prose around it.

@@ -144,6 +144,28 @@ pub(super) fn outline(text: &str) -> Outline<'_> {
             continue;
         }
         match heading(line, next[at]).filter(|found| !is_code(line, found, &parts, level)) {
+            // "Input:" and "Output:" above a plan without a heading, and "### Step 1: …" there, are
+            // part of what comes before it.
+            Some(found)
+                if before_all(&parts)
+                    && (found.inner
+                        || found.section == Section::Other && is_numbered(line)
+                        // "Here is how the algorithm works:" explains nothing yet.
+                        || found.section == Section::Explanation
+                            && !found.exact
+                            && next[at] == Next::Step) =>
+            {
+                push(&mut parts, Item::Line(line));
+            }
+            // "# x" under a plain "Pseudocode:" is a step in the dress of a comment.
+            Some(found)
+                if in_plan(&parts)
+                    && level == 8
+                    && found.level == 1
+                    && found.section == Section::Other =>
+            {
+                push(&mut parts, Item::Line(line));
+            }
             // "### Step 1: …", and "**Input:**" as part of a plan, are no sections of their own.
             Some(found) if in_plan(&parts) && (found.section == Section::Other || found.inner) => {
                 if is_numbered(line) {
@@ -174,6 +196,16 @@ pub(super) fn outline(text: &str) -> Outline<'_> {
     Outline { parts, open_reasoning: closing_tag.is_some() }
 }
 
+/// Whether no section has begun but a restatement of the problem.
+fn before_all(parts: &[Part<'_>]) -> bool {
+    parts.last().is_some_and(|part| matches!(part.section, Section::Preamble | Section::Problem))
+        && parts.iter().all(|part| fences_in(part) == 0)
+}
+
+fn fences_in(part: &Part<'_>) -> usize {
+    part.items.iter().filter(|item| matches!(item, Item::Fence(_))).count()
+}
+
 fn in_plan(parts: &[Part<'_>]) -> bool {
     parts.last().is_some_and(|part| part.section == Section::Pseudocode)
 }
@@ -195,6 +227,12 @@ fn push<'a>(parts: &mut [Part<'a>], item: Item<'a>) {
     }
 }
 
+/// The text without the mark that opens its reasoning.
+pub(super) fn without_reasoning_marks(text: &str) -> &str {
+    let opened = REASONING.iter().find_map(|(open, _)| text.find(open).map(|at| at + open.len()));
+    &text[opened.unwrap_or(0)..]
+}
+
 /// Some servers' chat templates open the reasoning in the prompt: then only its end is in the reply.
 fn after_unopened_reasoning(text: &str) -> &str {
     let unopened = REASONING.iter().find_map(|(open, close)| {
@@ -211,6 +249,9 @@ fn after_unopened_reasoning(text: &str) -> &str {
 /// The line without an end-of-text token that leaked, such as `<|im_end|>` or `</s>`.
 fn without_token(line: &str) -> &str {
     let text = line.trim_end();
+    if matches!(text, "[BEGIN]" | "[END]" | "[DONE]" | "[INST]" | "[/INST]") {
+        return "";
+    }
     if let Some(before) = text.strip_suffix("</s>") {
         return before;
     }
@@ -275,6 +316,17 @@ fn fence<'a>(lines: &[&'a str], at: usize, opening: &Opening) -> (Fence<'a>, usi
         let text = line.trim();
         let marks = text.len() - text.trim_start_matches(opening.mark).len();
         if marks >= opening.count && marks == text.len() {
+            fence.closed = true;
+            return (fence, end + 1);
+        }
+        // "```This function …": prose that goes on behind the closing marks.
+        let glued = &text[marks..];
+        if marks >= opening.count
+            && !fence.is_plain()
+            && glued.starts_with(char::is_uppercase)
+            && glued.contains(' ')
+            && fence_opening(glued).is_none()
+        {
             fence.closed = true;
             return (fence, end + 1);
         }

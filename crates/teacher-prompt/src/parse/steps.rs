@@ -52,9 +52,15 @@ pub(super) fn marker(line: &str) -> Option<Marker<'_>> {
         .strip_prefix('*')
         .filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
         .unwrap_or(undecorated);
+    let mut indent = indent;
     let (kind, rest) = numbered(undecorated)
         .or_else(|| if text.len() == undecorated.len() { lettered(text) } else { None })
         .or_else(|| bulleted(text, indent > 0))?;
+    // "2:     if x": the nesting stands behind the number. Up to four blanks are alignment.
+    let inner = columns(&rest[..rest.len() - rest.trim_start_matches([' ', '\t']).len()]);
+    if matches!(kind, Kind::Number(1)) && inner > 4 {
+        indent += inner - 1;
+    }
     // What closes the decoration, or follows it as in "**Step 1**: x".
     let rest = rest.trim_start();
     let closing = ["**", "__", "*"].iter().find_map(|close| rest.strip_prefix(close));
@@ -111,6 +117,10 @@ fn numbered(text: &str) -> Option<(Kind, &str)> {
         return Some((Kind::Number(1), &text[first.len_utf8()..]));
     }
     let (count, rest) = numbers(text)?;
+    // "1️⃣ x": the digit is followed by what makes a picture of it.
+    if let Some(rest) = rest.strip_prefix("\u{fe0f}\u{20e3}").or(rest.strip_prefix('\u{20e3}')) {
+        return Some((Kind::Number(1), rest));
+    }
     let head = &text[..text.len() - rest.len()];
     let dotted = head.ends_with(['.', '．', '。']);
     let rest = match rest.strip_prefix("**") {
@@ -127,6 +137,10 @@ fn numbered(text: &str) -> Option<(Kind, &str)> {
     }
     if count > 1 && rest.starts_with(char::is_whitespace) {
         return Some((Kind::Number(count), rest)); // "1.2 x"
+    }
+    // "1 - x"
+    if let Some(rest) = [" - ", " – ", " — "].iter().find_map(|dash| rest.strip_prefix(dash)) {
+        return Some((Kind::Number(count), rest));
     }
     let rest = rest.strip_prefix([')', '）', ':', '：', '、', '\\'])?;
     let rest = rest.strip_prefix('.').unwrap_or(rest); // "1\. x", as Markdown escapes it
@@ -178,7 +192,11 @@ fn lettered(text: &str) -> Option<(Kind, &str)> {
 /// A bullet; `indented` is whether blanks stand before it.
 fn bulleted(text: &str, indented: bool) -> Option<(Kind, &str)> {
     let text = text.strip_prefix('\\').unwrap_or(text);
-    let rest = text.strip_prefix(['-', '*', '+', '•', '‣', '◦', '▪', '●', '○', '·', '–', '—'])?;
+    const BULLETS: [char; 22] = [
+        '-', '*', '+', '•', '‣', '◦', '▪', '▫', '■', '●', '○', '·', '–', '—', '→', '➔', '➜', '➤',
+        '►', '▶', '✓', '✔',
+    ];
+    let rest = text.strip_prefix(BULLETS)?;
     // "-If x": some leave out the blank; "-1", "--", "-x" and "*args" are no bullets.
     let glued = !text.starts_with(['*', '+'])
         && rest.starts_with(|c: char| c.is_uppercase() || (indented && c.is_alphabetic()));
@@ -210,6 +228,9 @@ pub(super) fn marked(lines: &[&str]) -> Pseudocode {
                 after_blank = true;
                 continue;
             }
+            if !line.contains(char::is_alphanumeric) {
+                continue; // a rule, a closing quote
+            }
             prose |= after_blank && !line.starts_with([' ', '\t']);
             if let Some((_, text)) = steps.last_mut().filter(|_| !prose) {
                 text.push(' ');
@@ -221,7 +242,56 @@ pub(super) fn marked(lines: &[&str]) -> Pseudocode {
         let depth = depth_of(&marker, &mut open);
         steps.push((depth, marker.text.to_owned()));
     }
+    if let [(0, only)] = &steps[..]
+        && let Some(first) = lines.iter().find(|line| marker(line).is_some())
+        && let Some(several) = run_together(first, only)
+    {
+        steps = several;
+    }
     Pseudocode::new(steps.into_iter().map(|(depth, text)| Step::new(depth, &plain(&text))))
+}
+
+/// The steps of a plan that stands on one line: `Step 1. a Step 2. b -If c`, `1. a 2. b 3. c`. `only`
+/// is the line's text without its first marker. Plain numbers count from three steps on: `add 2.` may
+/// be the end of a sentence.
+fn run_together(line: &str, only: &str) -> Option<Vec<(usize, String)>> {
+    let line = line.trim_start();
+    let worded = line.to_lowercase().starts_with("step");
+    let mut steps: Vec<&str> = Vec::new();
+    let mut rest = only;
+    for number in 2.. {
+        let next = match worded {
+            true => {
+                [format!("Step {number}."), format!("Step {number}:"), format!("step {number}:")]
+            }
+            false => [format!(" {number}. "), format!(" {number}) "), format!(" {number}: ")],
+        };
+        let found = next.iter().filter_map(|mark| Some((rest.find(mark.as_str())?, mark.len())));
+        let Some((at, length)) = found.min() else { break };
+        steps.push(&rest[..at]);
+        rest = &rest[at + length..];
+    }
+    steps.push(rest);
+    if steps.len() < if worded { 2 } else { 3 } {
+        return None;
+    }
+    let mut all = Vec::new();
+    for step in steps {
+        // " -If x" inside of a step is a step below it.
+        let mut rest = step;
+        let mut depth = 0;
+        while let Some(at) = rest
+            .match_indices(" -")
+            .map(|(at, _)| at)
+            .find(|at| rest[at + 2..].starts_with(|c: char| c.is_uppercase()))
+        {
+            all.push((depth, rest[..at].to_owned()));
+            rest = &rest[at + 2..];
+            depth = 1;
+        }
+        all.push((depth, rest.to_owned()));
+    }
+    Some(all)
 }
 
 fn depth_of(marker: &Marker<'_>, open: &mut Vec<(usize, Kind, usize)>) -> usize {
@@ -282,12 +352,51 @@ pub(super) fn unmarked(lines: &[&str]) -> Pseudocode {
 }
 
 /// Steps however they are written: marked if the first line with text is, or at least half are.
+/// Comment marks that lead every line are no part of them.
 pub(super) fn either(lines: &[&str]) -> Pseudocode {
+    let bare = uncommented(lines);
+    let lines = bare.as_deref().unwrap_or(lines);
     let mut written = lines.iter().filter(|line| line.contains(char::is_alphanumeric)).peekable();
     let first = written.peek().is_some_and(|line| marker(line).is_some());
     let (all, count) = written
         .fold((0, 0), |(all, count), line| (all + 1, count + usize::from(marker(line).is_some())));
     if first || (count > 0 && 2 * count >= all) { marked(lines) } else { unmarked(lines) }
+}
+
+/// Lines that are all comments, without their marks.
+pub(super) fn uncommented<'a>(lines: &[&'a str]) -> Option<Vec<&'a str>> {
+    ["#", "//", "--", ";"].iter().find_map(|mark| {
+        let bare = |line: &&'a str| match line.trim() {
+            "" => Some(""),
+            text => text.strip_prefix(mark).map(|rest| rest.strip_prefix(' ').unwrap_or(rest)),
+        };
+        lines.iter().map(bare).collect()
+    })
+}
+
+/// The steps of a table with a row a step: the cells behind the number, joined by colons.
+pub(super) fn table(lines: &[&str]) -> Pseudocode {
+    let row = |line: &str| -> Option<Vec<String>> {
+        let inner = line.trim().strip_prefix('|')?.strip_suffix('|')?;
+        Some(inner.split('|').map(|cell| cell.trim().to_owned()).collect())
+    };
+    let mut rows: Vec<Vec<String>> = lines.iter().filter_map(|line| row(line)).collect();
+    let is_rule = |cells: &Vec<String>| {
+        cells.iter().all(|cell| !cell.is_empty() && cell.chars().all(|c| matches!(c, '-' | ':')))
+    };
+    // What stands above the rule is the head.
+    match rows.iter().position(is_rule) {
+        Some(rule) => rows.drain(..=rule),
+        None => return Pseudocode::default(),
+    };
+    Pseudocode::new(rows.iter().map(|cells| {
+        let number = cells.len() > 1
+            && cells[0]
+                .trim_start_matches(|c: char| c.is_alphabetic() || c == ' ')
+                .chars()
+                .all(|c| c.is_ascii_digit() || c == '.');
+        Step::new(0, &plain(&cells[usize::from(number)..].join(": ")))
+    }))
 }
 
 /// Text without Markdown's bold: pairs of `**` (or of `__` around words) that open after a blank and
@@ -373,6 +482,10 @@ mod tests {
             "第一步：add x",
             "1、add x",
             "١. add x",
+            "1️⃣ add x",
+            "1 - add x",
+            "→ add x",
+            "2:     add x",
         ] {
             assert_eq!(marker(line).map(|marker| marker.text), Some("add x"), "{line}");
         }
@@ -411,6 +524,32 @@ mod tests {
             "FUNCTION f(x)\n    IF x > 0 THEN\n        RETURN x\n    END IF\n}",
             &["FUNCTION f(x)", "  IF x > 0 THEN", "    RETURN x", "  END IF"],
         );
+    }
+
+    #[test]
+    fn nesting_may_stand_behind_the_number() {
+        check(
+            "1: for each x:\n2:     if x:\n3:         return x\n4: return none",
+            &["for each x:", "  if x:", "    return x", "return none"],
+        );
+        check(" 9.  a\n10.  b", &["a", "b"]);
+    }
+
+    #[test]
+    fn plans_on_one_line_come_apart() {
+        check("Step 1. Add x. -If y, stop. Step 2. End.", &["Add x.", "  If y, stop.", "End."]);
+        check("1. add x 2. add y 3. end", &["add x", "add y", "end"]);
+        check("1. add 2. Then end", &["add 2. Then end"]);
+        check("1. a 2. b 3. c\n2. d", &["a 2. b 3. c", "d"]);
+    }
+
+    #[test]
+    fn comments_and_tables_are_steps_too() {
+        check("# 1. a\n# 2. b", &["a", "b"]);
+        check("// a\n//   b", &["a", "  b"]);
+        let rows = ["| Step | What |", "|---|:--|", "| 1 | a |", "| Step 2 | b |"];
+        assert_eq!(table(&rows).to_string(), "1. a\n2. b");
+        assert!(table(&rows[2..]).is_empty());
     }
 
     #[test]
