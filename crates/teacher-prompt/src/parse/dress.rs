@@ -67,6 +67,9 @@ const TAGS: [&str; 22] = [
     "result",
 ];
 
+/// Tags of one line that are looked at; bounds the time on hostile input.
+const MOST_TAGS: usize = 16;
+
 /// The tag at the start of a text: its length, its name, and whether it closes.
 fn tag(text: &str) -> Option<(usize, &str, bool)> {
     let inner = text.strip_prefix('<')?;
@@ -83,7 +86,8 @@ fn tag(text: &str) -> Option<(usize, &str, bool)> {
 fn split_tags(line: &str, out: &mut Lines<'_>) {
     let mut rest = line;
     // "x</plan><code>y": between a closing and an opening tag one section ends and one begins.
-    while let Some(at) = rest.find("><").map(|at| at + 1) {
+    for _ in 0..MOST_TAGS {
+        let Some(at) = rest.find("><").map(|at| at + 1) else { break };
         let closes = |at| tag(&rest[at..]).is_some_and(|(_, _, closes)| closes);
         if !rest[..at].rfind("</").is_some_and(closes) || closes(at) || tag(&rest[at..]).is_none() {
             break;
@@ -97,7 +101,8 @@ fn split_tags(line: &str, out: &mut Lines<'_>) {
 fn split_piece(line: &str, out: &mut Lines<'_>) {
     let mut rest = line;
     // Tags that lead the line, each with text behind it.
-    while let Some((length, name, closes)) = tag(rest.trim_start()) {
+    for _ in 0..MOST_TAGS {
+        let Some((length, name, closes)) = tag(rest.trim_start()) else { break };
         let text = rest.trim_start();
         let after = &text[length..];
         if after.trim().is_empty() {
@@ -113,7 +118,8 @@ fn split_piece(line: &str, out: &mut Lines<'_>) {
     }
     // Closing tags that end it.
     let mut closing = Vec::new();
-    while let Some(at) = rest.trim_end().rfind("</") {
+    for _ in 0..MOST_TAGS {
+        let Some(at) = rest.trim_end().rfind("</") else { break };
         let text = rest.trim_end();
         match tag(&text[at..]) {
             Some((length, name, true)) if at + length == text.len() => {

@@ -270,15 +270,18 @@ fn find_pseudocode(
     }
     // A list of steps before the code, without a heading: numbered, for bullets in an introduction
     // are as often facts as steps.
-    let openings = parts
-        .iter()
-        .take_while(|part| matches!(part.section, Section::Preamble | Section::Problem));
+    let openings = parts.iter().take_while(|part| {
+        part.section == Section::Preamble || part.section == Section::Problem && part.exact
+    });
     for part in openings {
         let before_code = part.items.iter().take_while(|item| matches!(item, Item::Line(_)));
         let lines: Vec<&str> = before_code.filter_map(line_of).collect();
         let comment = |line: &str| line.starts_with("    ") && line.trim_start().starts_with('#');
         let numbered = |line: &&str| steps::is_numbered(line) && !comment(line);
-        if let Some(first) = lines.iter().position(numbered) {
+        // One number before a block is as often the first of several parts with a block each.
+        let enough = if lines.len() == part.items.len() { 1 } else { 2 };
+        if lines.iter().filter(|line| numbered(line)).count() >= enough {
+            let first = lines.iter().position(|line| numbered(&line)).unwrap_or_default();
             let steps = steps::marked(&lines[first..]);
             if !steps.is_empty() {
                 return (Some(steps), None);
@@ -381,7 +384,7 @@ fn find_code(
         && options.parts != Parts::Pseudocode
         && let Some(language) = options.language
     {
-        candidates.extend(unannounced(outline, language).or_else(|| bare_body(outline, language)));
+        candidates.extend(bare_body(outline, language).or_else(|| unannounced(outline, language)));
     }
     code::choose(candidates, options.language, options.entry_point.as_deref())
 }

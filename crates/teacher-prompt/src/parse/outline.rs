@@ -85,6 +85,8 @@ pub(super) fn outline(text: &str) -> Outline<'_> {
     let mut level = 9;
     let mut closing_tag: Option<&str> = None;
     let mut wrappers = 0;
+    // Whether a block has been met.
+    let mut fenced = false;
     let mut skip = Vec::new();
     let mut at = 0;
     while at < lines.len() {
@@ -140,6 +142,7 @@ pub(super) fn outline(text: &str) -> Outline<'_> {
                 continue;
             }
             push(&mut parts, Item::Fence(fence));
+            fenced = true;
             at = end;
             continue;
         }
@@ -147,7 +150,8 @@ pub(super) fn outline(text: &str) -> Outline<'_> {
             // "Input:" and "Output:" above a plan without a heading, and "### Step 1: …" there, are
             // part of what comes before it.
             Some(found)
-                if before_all(&parts)
+                if !fenced
+                    && before_all(&parts)
                     && (found.inner
                         || found.section == Section::Other && is_numbered(line)
                         // "Here is how the algorithm works:" explains nothing yet.
@@ -199,11 +203,6 @@ pub(super) fn outline(text: &str) -> Outline<'_> {
 /// Whether no section has begun but a restatement of the problem.
 fn before_all(parts: &[Part<'_>]) -> bool {
     parts.last().is_some_and(|part| matches!(part.section, Section::Preamble | Section::Problem))
-        && parts.iter().all(|part| fences_in(part) == 0)
-}
-
-fn fences_in(part: &Part<'_>) -> usize {
-    part.items.iter().filter(|item| matches!(item, Item::Fence(_))).count()
 }
 
 fn in_plan(parts: &[Part<'_>]) -> bool {

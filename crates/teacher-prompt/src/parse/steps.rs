@@ -251,6 +251,9 @@ pub(super) fn marked(lines: &[&str]) -> Pseudocode {
     Pseudocode::new(steps.into_iter().map(|(depth, text)| Step::new(depth, &plain(&text))))
 }
 
+/// Most steps that are looked for on one line; bounds the time on hostile input.
+const MOST_TOGETHER: usize = 64;
+
 /// The steps of a plan that stands on one line: `Step 1. a Step 2. b -If c`, `1. a 2. b 3. c`. `only`
 /// is the line's text without its first marker. Plain numbers count from three steps on: `add 2.` may
 /// be the end of a sentence.
@@ -259,7 +262,7 @@ fn run_together(line: &str, only: &str) -> Option<Vec<(usize, String)>> {
     let worded = line.to_lowercase().starts_with("step");
     let mut steps: Vec<&str> = Vec::new();
     let mut rest = only;
-    for number in 2.. {
+    for number in 2..=MOST_TOGETHER {
         let next = match worded {
             true => {
                 [format!("Step {number}."), format!("Step {number}:"), format!("step {number}:")]
