@@ -11,9 +11,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use code_corpus::Source;
 use distill::config::{Shard, TeacherKind};
 use distill::{DistillError, LessonsOptions, Run, RunConfig, RunFolder, stages};
-use distill_core::Language;
 #[cfg(feature = "torch")]
-use distill_core::Mode;
+use distill_core::{Language, Mode};
 use teacher_prompt::{Ablation, Format};
 
 use crate::bars::Bars;

@@ -75,12 +75,14 @@ pub enum DistillError {
     #[error(transparent)]
     Student(#[from] student_t5::T5Error),
     /// Lines that are no record of the kind that was expected.
-    #[error("{}: {count} lines are no such record", path.display())]
+    #[error("{}: {count} lines are no such record; the first, {first}", path.display())]
     BadRecords {
         /// The input.
         path: PathBuf,
         /// How many.
         count: usize,
+        /// The first of them and what is wrong with it.
+        first: String,
     },
     /// A student gave no answers.
     #[error("the student {arm}: {source}")]

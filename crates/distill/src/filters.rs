@@ -1,7 +1,7 @@
 //! Line filters for scripts: JSONL in, JSONL out, a line for a line and in order.
 //!
-//! A line that cannot be read still gets its line, with `id` null and the reason; the filter goes
-//! on and fails at the end.
+//! A line that cannot be read still gets its line, with the reason (and with `id` null where it is no
+//! JSON object); the filter goes on, names the line on standard error and fails at the end.
 
 use std::io::{BufRead, Write};
 use std::path::Path;
@@ -17,22 +17,27 @@ use teacher_prompt::{ParseOptions, Parsed, Parts, parse_body, parse_reply};
 use crate::error::io;
 use crate::{DistillError, Result};
 
-/// A raw reply of a teacher: `response`, a chat-completions body, or `text`, the model's words.
+/// A raw reply of a teacher: `response`, a chat-completions body, or `text`, the model's words. Every
+/// JSON object is one, so that whatever is wrong with it is told beside its id.
 #[derive(Deserialize)]
 struct RawReply {
+    #[serde(default)]
     id: Value,
-    language: Option<Language>,
-    entry_point: Option<String>,
+    #[serde(default)]
+    language: Value,
+    #[serde(default)]
+    entry_point: Value,
     response: Option<Box<RawValue>>,
-    text: Option<String>,
+    #[serde(default)]
+    text: Value,
 }
 
 /// What [`parse`] found: steps and code as they stand, whatever the verdict.
 #[derive(Debug, Serialize)]
 struct ParsedLine<'a> {
     id: Value,
-    pseudocode: Option<Pseudocode>,
-    code: Option<String>,
+    pseudocode: Option<&'a Pseudocode>,
+    code: Option<&'a str>,
     verdict: &'a str,
     reason: &'a str,
 }
@@ -48,103 +53,129 @@ struct ParsedLine<'a> {
 pub fn parse(input: &mut dyn BufRead, path: &Path, output: &mut dyn Write) -> Result<()> {
     each(input, path, output, |record: std::result::Result<RawReply, String>| {
         let (id, parsed) = match record {
-            Ok(record) => read_reply(record),
-            Err(reason) => return bad(reason),
+            Ok(mut record) => (record.id.take(), read_reply(record)),
+            Err(reason) => (Value::Null, Err(reason)),
         };
-        match parsed {
-            Ok(Parsed { pseudocode, code, verdict, reason, .. }) => {
-                let line =
-                    ParsedLine { id, pseudocode, code, verdict: verdict.name(), reason: &reason };
-                (serde_json::to_string(&line), true)
-            }
+        let wrong = parsed.as_ref().err().cloned();
+        let line = match &parsed {
+            Ok(Parsed { pseudocode, code, verdict, reason, .. }) => ParsedLine {
+                id,
+                pseudocode: pseudocode.as_ref(),
+                code: code.as_deref(),
+                verdict: verdict.name(),
+                reason,
+            },
             Err(reason) => {
-                let line =
-                    ParsedLine { id, pseudocode: None, code: None, verdict: "bad_record", reason };
-                (serde_json::to_string(&line), false)
+                ParsedLine { id, pseudocode: None, code: None, verdict: BAD_RECORD, reason }
             }
-        }
+        };
+        (serde_json::to_string(&line), wrong)
     })
 }
 
-fn read_reply(record: RawReply) -> (Value, std::result::Result<Parsed, &'static str>) {
+/// The verdict on a line that is no record.
+const BAD_RECORD: &str = "bad_record";
+
+fn read_reply(record: RawReply) -> std::result::Result<Parsed, String> {
     let options = ParseOptions {
-        language: record.language,
-        entry_point: record.entry_point,
+        language: language(&record.language)?,
+        entry_point: record.entry_point.as_str().map(str::to_owned),
         parts: Parts::Both,
     };
-    let parsed = match (record.response, record.text) {
+    match (record.response, record.text) {
         (Some(body), _) => {
             // A body may come as the text it was, or as the object that the text says.
-            match serde_json::from_str::<String>(body.get()) {
-                Ok(text) => Ok(parse_body(text.as_bytes(), &options)),
-                Err(_) => Ok(parse_body(body.get().as_bytes(), &options)),
-            }
+            Ok(match serde_json::from_str::<String>(body.get()) {
+                Ok(text) => parse_body(text.as_bytes(), &options),
+                Err(_) => parse_body(body.get().as_bytes(), &options),
+            })
         }
-        (None, Some(text)) => Ok(parse_reply(&text, &options)),
-        (None, None) => Err("the record holds neither response nor text"),
-    };
-    (record.id, parsed)
+        (None, Value::String(text)) => Ok(parse_reply(&text, &options)),
+        (None, Value::Null) => Err("the record holds neither response nor text".into()),
+        (None, _) => Err("text is no string".into()),
+    }
 }
 
+/// A record's language, where it names one.
+fn language(value: &Value) -> std::result::Result<Option<Language>, String> {
+    match value {
+        Value::Null => Ok(None),
+        Value::String(name) => name.parse().map(Some).map_err(|error| format!("language: {error}")),
+        other => Err(format!("language: {other} is no string")),
+    }
+}
+
+/// Code to put into words; like [`RawReply`], any JSON object.
 #[derive(Deserialize)]
 struct Code {
+    #[serde(default)]
     id: Value,
-    language: Language,
-    code: String,
+    #[serde(default)]
+    language: Value,
+    #[serde(default)]
+    code: Value,
 }
 
 /// Reads `{id, language, code}` and writes `{id, pseudocode: [steps], rules_missing: {kind: count}}`
 /// a line; `rules_missing` holds the kinds of syntax nodes that no rule of the verbaliser fits, and
-/// is empty where all were known. Code that cannot be said gives `pseudocode` null and `error`.
+/// is empty where all were known. Code that cannot be said gives no steps, and `error` says why.
 ///
 /// # Errors
 /// As [`parse`].
 pub fn verbalise(input: &mut dyn BufRead, path: &Path, output: &mut dyn Write) -> Result<()> {
     each(input, path, output, |record: std::result::Result<Code, String>| {
-        let record = match record {
-            Ok(record) => record,
-            Err(reason) => return bad(reason),
+        let (id, said) = match record {
+            Ok(mut record) => (record.id.take(), say(&record)),
+            Err(reason) => (Value::Null, Err((reason, false))),
         };
-        let line = match verbaliser::verbalise(record.language, &record.code) {
+        let wrong = match &said {
+            Err((reason, false)) => Some(reason.clone()),
+            _ => None,
+        };
+        let line = match said {
             Ok(said) => serde_json::json!({
-                "id": record.id,
+                "id": id,
                 "pseudocode": said.pseudocode,
                 "rules_missing": said.report.missing,
             }),
-            Err(error) => serde_json::json!({
-                "id": record.id,
-                "pseudocode": null,
-                "rules_missing": {},
-                "error": error.to_string(),
+            Err((error, _)) => serde_json::json!({
+                "id": id, "pseudocode": [], "rules_missing": {}, "error": error,
             }),
         };
-        (serde_json::to_string(&line), true)
+        (serde_json::to_string(&line), wrong)
     })
 }
 
-fn bad(reason: String) -> (serde_json::Result<String>, bool) {
-    let line = serde_json::json!({
-        "id": null, "pseudocode": null, "code": null, "verdict": "bad_record", "reason": reason,
-    });
-    (serde_json::to_string(&line), false)
+/// The record's code in words; or why not, and whether it is a record at all.
+fn say(record: &Code) -> std::result::Result<verbaliser::Verbalised, (String, bool)> {
+    let language = language(&record.language).map_err(|reason| (reason, false))?;
+    let language = language.ok_or_else(|| ("the record names no language".to_owned(), false))?;
+    let code =
+        record.code.as_str().ok_or_else(|| ("the record holds no code".to_owned(), false))?;
+    verbaliser::verbalise(language, code).map_err(|error| (error.to_string(), true))
 }
 
-/// Feeds every record of `input` to `line`, which gives the line to write and whether the record
-/// was one at all.
+/// Feeds every record of `input` to `line`, which gives the line to write and, where the record was
+/// none at all, why.
 fn each<T: serde::de::DeserializeOwned>(
     input: &mut dyn BufRead,
     path: &Path,
     output: &mut dyn Write,
-    line: impl Fn(std::result::Result<T, String>) -> (serde_json::Result<String>, bool),
+    line: impl Fn(std::result::Result<T, String>) -> (serde_json::Result<String>, Option<String>),
 ) -> Result<()> {
-    let mut bad_records = 0;
-    for record in jsonl::read_from(input, path) {
-        let (text, good) = match record {
+    let (mut bad_records, mut first) = (0, String::new());
+    for (record, number) in jsonl::read_from(input, path).zip(1..) {
+        let (text, wrong) = match record {
             Ok(record) => line(Ok(record)),
             Err(jsonl::JsonlError::BadLine(bad)) => line(Err(bad.to_string())),
             Err(error) => return Err(error.into()),
         };
-        bad_records += usize::from(!good);
+        if let Some(reason) = wrong {
+            bad_records += 1;
+            if bad_records == 1 {
+                first = format!("record {number}: {reason}");
+            }
+        }
         let text = text.map_err(|source| jsonl::JsonlError::Record {
             path: "standard output".into(),
             source,
@@ -153,7 +184,7 @@ fn each<T: serde::de::DeserializeOwned>(
     }
     match bad_records {
         0 => Ok(()),
-        count => Err(DistillError::BadRecords { path: path.to_owned(), count }),
+        count => Err(DistillError::BadRecords { path: path.to_owned(), count, first }),
     }
 }
 
@@ -195,21 +226,31 @@ mod tests {
 
     #[test]
     fn a_bad_line_keeps_its_place_and_fails_at_the_end() {
-        let (found, good) = lines(parse, "{]\n{\"id\":2,\"language\":\"go\"}\n");
-        assert!(!good);
-        assert!(found[0]["reason"].as_str().unwrap().contains("in.jsonl:1"));
-        assert_eq!(found[1]["id"], 2);
-        assert_eq!(found[1]["verdict"], "bad_record");
+        let input = "{\"id\":1,\"text\":\"1. a\"}\n{]\n{\"id\":2,\"language\":\"go\"}\n\
+                     {\"id\":3,\"language\":\"klingon\",\"text\":\"\"}\n[]\n{\"id\":4,\"text\":7}\n";
+        let mut output = Vec::new();
+        let error = parse(&mut input.as_bytes(), Path::new("in.jsonl"), &mut output).unwrap_err();
+        let message = error.to_string();
+        assert!(message.contains("in.jsonl: 5 lines") && message.contains("record 2"), "{message}");
+        let found = lines(parse, input).0;
+        let reason = |at: usize| found[at]["reason"].as_str().unwrap();
+        assert_eq!(found[0]["pseudocode"], serde_json::json!(["a"]));
+        assert!(reason(1).contains("in.jsonl:2") && reason(3).contains("klingon"));
+        assert!(reason(4).contains("in.jsonl:5") && reason(5).contains("no string"));
+        assert_eq!((&found[2]["id"], &found[3]["id"]), (&Value::from(2), &Value::from(3)));
+        assert!(found[1..].iter().all(|line| line["verdict"] == "bad_record"));
     }
 
     #[test]
     fn code_is_verbalised_and_an_unsupported_language_says_so() {
         let input = "{\"id\":1,\"language\":\"python\",\"code\":\"def f(x):\\n    return x\\n\"}\n\
-                     {\"id\":2,\"language\":\"rust\",\"code\":\"fn f() {}\"}\n";
+                     {\"id\":2,\"language\":\"rust\",\"code\":\"fn f() {}\"}\n{\"id\":3}\n";
         let (found, good) = lines(verbalise, input);
-        assert!(good);
+        assert!(!good, "the last one is no record");
         assert_eq!(found[0]["pseudocode"].as_array().unwrap().len(), 2);
         assert_eq!(found[0]["rules_missing"], serde_json::json!({}));
         assert!(found[1]["error"].as_str().unwrap().contains("rust"));
+        assert_eq!(found[1]["pseudocode"], serde_json::json!([]));
+        assert_eq!((&found[2]["id"], found[2]["error"].is_string()), (&Value::from(3), true));
     }
 }

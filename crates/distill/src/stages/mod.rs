@@ -20,10 +20,12 @@ pub use teach::{Estimate, Merged, TeachDone, dry_run, merge, reopen_teaching, te
 pub use train::train;
 pub use training::TrainingDone;
 
+#[cfg(any(feature = "torch", test))]
 use distill_core::Problem;
 
 /// At most `count` of the problems, by a seeded choice that does not depend on their order; they
 /// stay in order.
+#[cfg(any(feature = "torch", test))]
 pub(crate) fn choose(problems: Vec<Problem>, count: usize, seed: u64) -> Vec<Problem> {
     if problems.len() <= count {
         return problems;
