@@ -253,7 +253,7 @@ impl TeacherConfig {
         if self.samples == 0 {
             return wrong("teacher.samples must be at least 1".into());
         }
-        if self.budget.is_some_and(|budget| !(budget >= 0.0)) {
+        if self.budget.is_some_and(|budget| budget.is_nan() || budget < 0.0) {
             return wrong("teacher.budget must be a number from 0 up".into());
         }
         if self.budget.is_some() && self.price.is_none() {
@@ -292,6 +292,17 @@ impl TeacherConfig {
         }
         let preset = self.preset()?.map(|preset| preset.model.to_owned());
         Ok(self.model.clone().or(preset).unwrap_or_default())
+    }
+
+    /// The server's address; for completions it ends in `/completions`.
+    pub fn address(&self) -> String {
+        let base = self.base_url.as_deref().unwrap_or_default();
+        match self.form {
+            Form::Completion if !base.ends_with("/completions") => {
+                format!("{}/completions", base.trim_end_matches('/'))
+            }
+            _ => base.to_owned(),
+        }
     }
 
     /// How replies are drawn.
@@ -401,6 +412,7 @@ mod tests {
         "#;
         let config = RunConfig::from_toml(text).unwrap();
         assert_eq!(RunConfig::from_toml(&config.to_toml().unwrap()).unwrap(), config);
+        assert_eq!(config.teacher.address(), "http://127.0.0.1:1/v1/completions");
         assert_eq!(config.teacher.model().unwrap(), "gpt-4");
         assert_eq!(config.teacher.sampling().unwrap().temperature, Some(0.2));
     }

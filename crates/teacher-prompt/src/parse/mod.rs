@@ -281,7 +281,7 @@ fn find_pseudocode(
         // One number before a block is as often the first of several parts with a block each.
         let enough = if lines.len() == part.items.len() { 1 } else { 2 };
         if lines.iter().filter(|line| numbered(line)).count() >= enough {
-            let first = lines.iter().position(|line| numbered(&line)).unwrap_or_default();
+            let first = lines.iter().position(numbered).unwrap_or_default();
             let steps = steps::marked(&lines[first..]);
             if !steps.is_empty() {
                 return (Some(steps), None);

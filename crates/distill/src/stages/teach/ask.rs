@@ -39,7 +39,7 @@ pub(super) fn teacher(config: &TeacherConfig, log: Arc<ReplyLog>) -> Result<Box<
     if config.kind == TeacherKind::Replay {
         return Ok(Box::new(Replay::new(model, log)));
     }
-    let mut options = ChatOptions::new(config.base_url.clone().unwrap_or_default());
+    let mut options = ChatOptions::new(config.address());
     options.timeout = Duration::from_secs(config.timeout_seconds);
     // A server on this machine asks for no key: without the variable none is sent.
     if env::var_os(&config.api_key_env).is_some() {
