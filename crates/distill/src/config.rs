@@ -28,7 +28,7 @@ use crate::{DistillError, Result};
 
 mod teacher;
 
-pub use teacher::{Choice, ExemplarsConfig, ScorerConfig, Shard, TeacherConfig, TeacherKind};
+pub use teacher::{Choice, ExemplarsConfig, JudgeConfig, Shard, TeacherConfig, TeacherKind};
 
 /// The configuration of one run. Every section but `corpus` may be left out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use distill::{LessonsOptions, Run, RunConfig, RunFolder, stages, write_lessons};
-use distill_core::{Language, Lesson, Problem, Usage, jsonl};
+use distill_core::{Language, Lesson, Problem, jsonl};
 use serde_json::{Value, json};
 use teacher_prompt::{Ablation, LoggedReply, Rejected, Verdict, request_key};
 
@@ -87,16 +87,11 @@ impl Desk {
             for sample in 0..config.teacher.samples {
                 let Some(text) = plan(at, sample) else { continue };
                 let request = prompts.sample(&problem, sample).unwrap();
-                replies.push(LoggedReply {
-                    key: request_key(&request),
-                    problem: problem.id.clone(),
-                    model: "m".into(),
-                    text,
-                    finish_reason: Some("stop".into()),
-                    usage: Some(Usage { prompt_tokens: 100, completion_tokens: 10 }),
-                    seconds: 0.5,
-                    raw: String::new(),
-                });
+                replies.push(json!({
+                    "key": request_key(&request), "problem": problem.id, "model": "m",
+                    "text": text, "finish_reason": "stop", "seconds": 0.5,
+                    "usage": {"prompt_tokens": 100, "completion_tokens": 10},
+                }));
             }
         }
         let path = self.path(file);

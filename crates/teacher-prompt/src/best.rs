@@ -13,7 +13,7 @@ use distill_core::Lesson;
 use crate::Error;
 
 /// How good each of several lessons on one problem is.
-pub trait Scorer: Send + Sync {
+pub trait Judge: Send + Sync {
     /// Its name in records.
     fn name(&self) -> &str;
 
@@ -29,15 +29,15 @@ pub trait Scorer: Send + Sync {
 /// a number.
 ///
 /// # Errors
-/// Those of the scorer, and [`Error::Score`] for another number of scores than of lessons.
-pub fn best(mut lessons: Vec<Lesson>, scorer: &dyn Scorer) -> Result<Option<(Lesson, f64)>, Error> {
+/// Those of the judge, and [`Error::Score`] for another number of scores than of lessons.
+pub fn best(mut lessons: Vec<Lesson>, judge: &dyn Judge) -> Result<Option<(Lesson, f64)>, Error> {
     let scores = match lessons.is_empty() {
         true => Vec::new(),
-        false => scorer.score(&lessons)?,
+        false => judge.score(&lessons)?,
     };
     if scores.len() != lessons.len() {
         return Err(Error::Score {
-            scorer: scorer.name().to_owned(),
+            judge: judge.name().to_owned(),
             problem: lessons.first().map(|lesson| lesson.id.clone()).unwrap_or_default(),
             reason: format!("{} scores for {} lessons", scores.len(), lessons.len()),
         });
@@ -57,7 +57,7 @@ pub fn best(mut lessons: Vec<Lesson>, scorer: &dyn Scorer) -> Result<Option<(Les
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Agreement;
 
-impl Scorer for Agreement {
+impl Judge for Agreement {
     fn name(&self) -> &str {
         "agreement"
     }
@@ -96,7 +96,7 @@ fn f1(a: &HashMap<&str, usize>, b: &HashMap<&str, usize>) -> f64 {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Mentions;
 
-impl Scorer for Mentions {
+impl Judge for Mentions {
     fn name(&self) -> &str {
         "mentions"
     }
@@ -131,7 +131,7 @@ impl ScoreCommand {
     }
 }
 
-impl Scorer for ScoreCommand {
+impl Judge for ScoreCommand {
     fn name(&self) -> &str {
         self.command.first().map_or("command", String::as_str)
     }
@@ -158,7 +158,7 @@ impl Scorer for ScoreCommand {
         })
         .map_err(failed)?;
         let wrong = |reason: String| Error::Score {
-            scorer: self.name().to_owned(),
+            judge: self.name().to_owned(),
             problem: lessons.first().map(|lesson| lesson.id.clone()).unwrap_or_default(),
             reason,
         };
@@ -196,9 +196,9 @@ mod tests {
         }
     }
 
-    fn chosen(scorer: &dyn Scorer, plans: &[&str]) -> Option<String> {
+    fn chosen(judge: &dyn Judge, plans: &[&str]) -> Option<String> {
         let lessons = plans.iter().map(|plan| lesson(plan)).collect();
-        let (best, _) = best(lessons, scorer).unwrap()?;
+        let (best, _) = best(lessons, judge).unwrap()?;
         Some(best.solution.pseudocode.to_string())
     }
 
@@ -221,8 +221,8 @@ mod tests {
     fn a_program_scores() {
         let shell = |script: &str| ScoreCommand::new(vec!["sh".into(), "-c".into(), script.into()]);
         let plans = ["1. a", "1. b", "1. c"];
-        let scorer = shell("cat > /dev/null; echo 0.5; echo 2; echo NaN");
-        assert_eq!(chosen(&scorer, &plans).as_deref(), Some("1. b"));
+        let judge = shell("cat > /dev/null; echo 0.5; echo 2; echo NaN");
+        assert_eq!(chosen(&judge, &plans).as_deref(), Some("1. b"));
         assert_eq!(chosen(&shell("echo NaN; echo NaN; echo NaN"), &plans), None);
         let error =
             |script: &str| best(plans.map(lesson).into(), &shell(script)).unwrap_err().to_string();

@@ -49,11 +49,11 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
-    /// A scorer that gave something else than a score a sample.
-    #[error("scorer {scorer}, problem {problem}: {reason}")]
+    /// A judge of samples that gave something else than a score a sample.
+    #[error("judge {judge}, problem {problem}: {reason}")]
     Score {
         /// Its name.
-        scorer: String,
+        judge: String,
         /// Id of the problem.
         problem: String,
         /// What it gave, and what was expected.

@@ -17,6 +17,9 @@ pub struct Filter {
     pub max_steps: usize,
     /// Longest step, in characters.
     pub max_step_chars: usize,
+    /// Largest share of the steps' letters, from 0 to 1, that may be of another script than Latin;
+    /// 1 lets every language pass.
+    pub max_foreign_letters: f64,
     /// Shortest code, in characters.
     pub min_code_chars: usize,
     /// Longest code, in characters.
@@ -30,13 +33,14 @@ pub struct Filter {
 }
 
 impl Default for Filter {
-    /// 1 to 80 steps of at most 500 characters; 8 to 20,000 characters of code that parses and
+    /// 1 to 80 steps of at most 500 characters in any script; 8 to 20,000 characters of code that parses and
     /// defines what was asked for; whole replies only.
     fn default() -> Filter {
         Filter {
             min_steps: 1,
             max_steps: 80,
             max_step_chars: 500,
+            max_foreign_letters: 1.0,
             min_code_chars: 8,
             max_code_chars: 20_000,
             require_parse: true,
@@ -81,6 +85,17 @@ impl Filter {
         if steps.len() > self.max_steps {
             let reason = format!("{} steps, at most {} wanted", steps.len(), self.max_steps);
             return Some((Verdict::TooManySteps, reason));
+        }
+        let letters = steps.steps().iter().flat_map(|step| step.text.chars());
+        let (mut all, mut foreign) = (0u32, 0u32);
+        for letter in letters.filter(|c| c.is_alphabetic()) {
+            all += 1;
+            foreign += u32::from(letter > LAST_LATIN);
+        }
+        if f64::from(foreign) > self.max_foreign_letters * f64::from(all) {
+            let share = 100.0 * f64::from(foreign) / f64::from(all);
+            let reason = format!("{share:.0} % of the steps' letters are not Latin");
+            return Some((Verdict::OtherProse, reason));
         }
         let lengths = steps.steps().iter().map(|step| step.text.chars().count());
         let (at, length) = lengths.enumerate().find(|(_, length)| *length > self.max_step_chars)?;
@@ -136,6 +151,9 @@ impl Filter {
     }
 }
 
+/// The last letter of the blocks Latin, Latin-1 and Latin Extended A and B.
+const LAST_LATIN: char = '\u{24f}';
+
 /// The line of the snippet, from 1, in which the first ERROR or MISSING node starts.
 fn first_error(tree: &tree_sitter::Tree, offset: usize, text: &str) -> usize {
     let node = code_syntax::preorder(tree).find(|node| node.is_error() || node.is_missing());
@@ -173,6 +191,11 @@ mod tests {
         check(&few, GOOD, Verdict::TooFewSteps, "2 steps, at least 3 wanted");
         let many = Filter { max_steps: 1, ..filter.clone() };
         check(&many, GOOD, Verdict::TooManySteps, "2 steps, at most 1 wanted");
+        let latin = Filter { max_foreign_letters: 0.5, ..filter.clone() };
+        check(&latin, GOOD, Verdict::Ok, "");
+        let russian = GOOD.replace("1. add", "1. сложить числа");
+        let reason = "67 % of the steps' letters are not Latin";
+        check(&latin, &russian, Verdict::OtherProse, reason);
         let short = Filter { max_step_chars: 3, ..filter.clone() };
         let reason = "the step in line 2 has 6 characters, at most 3 wanted";
         check(&short, GOOD, Verdict::StepTooLong, reason);

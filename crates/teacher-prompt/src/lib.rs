@@ -89,7 +89,7 @@ pub use announced::Announced;
 pub use batch::{
     BatchCounts, BatchOptions, BatchRequests, BatchResult, BatchResults, read_batch_result,
 };
-pub use best::{Agreement, Mentions, ScoreCommand, Scorer, best};
+pub use best::{Agreement, Judge, Mentions, ScoreCommand, best};
 pub use cached::{CacheCounts, Cached, Replay};
 pub use chat::{Chat, ChatOptions};
 pub use dataset::{Card, DatasetWriter, Format};

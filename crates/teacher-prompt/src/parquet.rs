@@ -66,7 +66,7 @@ impl Rows {
             // Definition level 1: there is a value; 0: null.
             match kind {
                 Kind::Text => {
-                    let (values, levels) = present(values, |value| bytes(value));
+                    let (values, levels) = present(values, bytes);
                     column.typed::<ByteArrayType>().write_batch(&values, Some(&levels), None)?;
                 }
                 Kind::Integer => {

@@ -126,7 +126,7 @@ pub struct Teaching {
     pub scorer: Option<Arc<dyn PlanScorer>>,
 }
 
-/// Tells good plans from better ones, one by one and before any code is asked for; [`Scorer`](crate::Scorer)
+/// Tells good plans from better ones, one by one and before any code is asked for; [`Judge`](crate::Judge)
 /// compares whole lessons.
 pub trait PlanScorer: Send + Sync {
     /// The higher the better; of equals, and where it is not a number, the earlier sample is taken.

@@ -42,7 +42,7 @@ pub enum Verdict {
     CodeTooShort,
     /// The code is longer than wanted.
     CodeTooLong,
-    /// The steps are written in another script than the problem.
+    /// The steps are written in another script than wanted.
     OtherProse,
     /// The lesson is close to a text that must stay unseen.
     Contaminated,

@@ -7,8 +7,8 @@ use std::str::FromStr;
 use distill_core::{Lesson, Sampling, jsonl};
 use serde::{Deserialize, Serialize};
 use teacher_prompt::{
-    Agreement, Direction, Exemplars, Filter, Form, Mentions, Pool, Preset, Price, PromptBuilder,
-    ScoreCommand, Scorer, SieveOptions, Style, Template, Tests, Verbaliser,
+    Agreement, Direction, Exemplars, Filter, Form, Judge, Mentions, Pool, Preset, Price,
+    PromptBuilder, ScoreCommand, SieveOptions, Style, Template, Tests, Verbaliser,
 };
 
 use crate::{DistillError, Result};
@@ -68,7 +68,7 @@ pub struct TeacherConfig {
     /// Lessons drawn for each problem, of which the best stays.
     pub samples: u32,
     /// What makes one of several samples the best.
-    pub scorer: ScorerConfig,
+    pub judge: JudgeConfig,
     /// Logs of replies (`.jsonl` or `.jsonl.gz`) that are taken over before anything is asked.
     pub replies: Vec<PathBuf>,
     /// How replies are drawn; greedily with at most 1,024 tokens where there is no preset either.
@@ -111,7 +111,7 @@ impl Default for TeacherConfig {
             shard: None,
             budget: None,
             samples: 1,
-            scorer: ScorerConfig::default(),
+            judge: JudgeConfig::default(),
             replies: Vec::new(),
             sampling: None,
             price: None,
@@ -162,7 +162,7 @@ pub enum Choice {
 /// What makes one of several samples the best.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ScorerConfig {
+pub enum JudgeConfig {
     /// What the other samples say too.
     #[default]
     Agreement,
@@ -350,11 +350,11 @@ impl TeacherConfig {
     }
 
     /// What makes one of several samples the best.
-    pub fn scorer(&self) -> Box<dyn Scorer> {
-        match &self.scorer {
-            ScorerConfig::Agreement => Box::new(Agreement),
-            ScorerConfig::Mentions => Box::new(Mentions),
-            ScorerConfig::Command(command) => Box::new(ScoreCommand::new(command.clone())),
+    pub fn judge(&self) -> Box<dyn Judge> {
+        match &self.judge {
+            JudgeConfig::Agreement => Box::new(Agreement),
+            JudgeConfig::Mentions => Box::new(Mentions),
+            JudgeConfig::Command(command) => Box::new(ScoreCommand::new(command.clone())),
         }
     }
 }
@@ -392,7 +392,7 @@ mod tests {
             style = "plan_then_implement"
             form = "completion"
             samples = 3
-            scorer = { command = ["score", "--fast"] }
+            judge = { command = ["score", "--fast"] }
             shard = "2/3"
             budget = 5.0
             price = { prompt = 2.5, completion = 10.0 }

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use distill_core::{Lesson, Problem, jsonl};
 use rayon::prelude::*;
-use teacher_prompt::{Rejected, ReplyLog, Scorer, Sieve, Tested, Verbaliser, Verdict, best};
+use teacher_prompt::{Judge, Rejected, ReplyLog, Sieve, Tested, Verbaliser, Verdict, best};
 
 use super::TeachDone;
 use super::ask::Outcome;
@@ -35,7 +35,7 @@ pub(super) fn sift(
 ) -> Result<()> {
     let config = &run.config.teacher;
     let mut sieve = Sieve::new(&config.sieve, asked.languages.iter().copied())?;
-    let scorer = config.scorer();
+    let judge = config.judge();
     let provenance = provenance(run)?;
     let mut samples = (0..config.samples)
         .map(|sample| Ok(jsonl::read::<Outcome>(&run.folder.taught(sample))?))
@@ -58,7 +58,7 @@ pub(super) fn sift(
                     }
                     at += block.len() as u64;
                     for found in tested(run, block)? {
-                        match chosen(found, &*scorer, &mut sieve)? {
+                        match chosen(found, &*judge, &mut sieve)? {
                             Outcome::Lesson(mut lesson) => {
                                 done.lessons += 1;
                                 lesson.extra.extend(provenance.clone());
@@ -166,12 +166,12 @@ fn tested(run: &Run<'_>, block: Vec<Block>) -> Result<Vec<Block>> {
 }
 
 /// The one lesson that stays of a problem's samples, or why none does.
-fn chosen(block: Block, scorer: &dyn Scorer, sieve: &mut Sieve) -> Result<Outcome> {
+fn chosen(block: Block, judge: &dyn Judge, sieve: &mut Sieve) -> Result<Outcome> {
     let Block { split, problem, mut lessons, rejected } = block;
     let several = lessons.len();
     let found = match several {
         0 | 1 => lessons.pop(),
-        _ => best(lessons, scorer)?.map(|(mut lesson, score)| {
+        _ => best(lessons, judge)?.map(|(mut lesson, score)| {
             lesson.extra.insert("samples".into(), several.into());
             lesson.extra.insert("score".into(), score.into());
             lesson

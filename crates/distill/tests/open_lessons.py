@@ -1,9 +1,9 @@
 """Opens data sets that `distill lessons` wrote with the `datasets` library and compares row by row.
 
-    python crates/distill/tests/datasets.py RUN JSONL_FOLDER [PARQUET_FOLDER]
+    python crates/distill/tests/open_lessons.py RUN JSONL_FOLDER [PARQUET_FOLDER]
 
 RUN is the run's folder (for lessons.jsonl and problems.test.jsonl), the others are what
-`distill lessons RUN --out …` wrote. Needs `pip install datasets`; tried with 5.0.1.
+`distill lessons RUN --out …` wrote. Needs `pip install datasets`; tried with 5.2.0.
 """
 
 import json
