@@ -27,7 +27,7 @@ type Signature = [u16; HASHES];
 /// use code_corpus::minhash::NearDuplicates;
 /// use code_syntax::Language;
 ///
-/// let mut seen = NearDuplicates::new(0.7, 5)?;
+/// let mut seen = NearDuplicates::new(0.5, 3)?;
 /// let code = "def total(values):\n    result = 0\n    for value in values:\n        result += value\n    return result";
 /// assert_eq!(seen.add(Language::Python, code), None);
 /// let copy = code.replace("result = 0", "result = 0.0");

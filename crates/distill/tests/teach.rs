@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -293,4 +294,50 @@ fn lessons_come_out_as_a_data_set() {
     assert_eq!(replaced.len(), train.len());
     assert!(replaced.iter().zip(&train).all(|(new, old)| new["pseudocode"] != old["pseudocode"]));
     assert_eq!(replaced[0]["ablation"], "replace");
+}
+
+/// The logged replies of a real model still answer the prompts of today: a template that changes
+/// without need, or a key that is computed otherwise, shows here.
+#[test]
+fn the_real_teacher_of_the_examples_replays() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let folder = tempfile::tempdir().unwrap();
+    let mut answered = 0;
+    for name in ["stdlib-qwen", "stdlib-qwen-forward"] {
+        for stage in ["import", "teach"] {
+            let output = Command::new(env!("CARGO_BIN_EXE_distill"))
+                .args([stage, &format!("examples/{name}.toml"), "--runs"])
+                .arg(folder.path())
+                .current_dir(&root)
+                .output()
+                .unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+        let done = folder.path().join(name).join("teach.json");
+        let done: Value = serde_json::from_str(&fs::read_to_string(done).unwrap()).unwrap();
+        let asked = done["asked"].as_u64().unwrap();
+        let kept = done["lessons"].as_u64().unwrap();
+        let not_logged = done["rejected"]["not_logged"].as_u64().unwrap_or(0);
+        assert!(2 * kept > asked - not_logged, "{name}: {done}");
+        answered += asked - not_logged;
+    }
+    let log = root.join("examples/data/stdlib-qwen/replies.jsonl.gz");
+    let lines = std::io::BufRead::lines(code_corpus::open(&log).unwrap()).count();
+    assert_eq!(answered as usize, lines, "a logged reply that no prompt asks for");
+}
+
+#[test]
+fn every_example_configuration_is_one() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let mut count = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "toml")
+            && path.file_name().is_some_and(|name| name != "Cargo.toml")
+        {
+            RunConfig::read(&path).unwrap();
+            count += 1;
+        }
+    }
+    assert!(count >= 4);
 }

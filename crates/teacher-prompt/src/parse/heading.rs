@@ -212,6 +212,11 @@ pub(super) fn heading(line: &str, next: Next) -> Option<Heading<'_>> {
     if (plain && !colon && title.len() > 80) || (!hashed && title.is_empty()) {
         return None;
     }
+    // "notes = []" is no heading.
+    let statement = text.contains([';', '{', '}']) || text.contains(" = ") || text.ends_with("()");
+    if plain && !colon && statement {
+        return None;
+    }
     let title = cleaned(title);
     let level = if hashed {
         hashes
@@ -460,6 +465,11 @@ mod tests {
             "Input: a list of n numbers",
             "",
             "3. Test the code",
+            "notes = []",
+            "code = x",
+            "steps()",
+            "    # Code",
+            "<?php",
         ] {
             check(line, Next::Step, None);
         }
