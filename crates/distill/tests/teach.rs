@@ -7,6 +7,7 @@ use std::process::Command;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use distill::config::TeacherKind;
 use distill::{LessonsOptions, Run, RunConfig, RunFolder, stages, write_lessons};
 use distill_core::{Language, Lesson, Problem, jsonl};
 use serde_json::{Value, json};
@@ -259,6 +260,23 @@ fn settings_may_change_until_there_are_lessons_and_lessons_be_made_anew() {
     fs::create_dir(desk.run_folder().students()).unwrap();
     let error = stages::reopen_teaching(&desk.run_folder()).unwrap_err().to_string();
     assert!(error.contains("students"), "{error}");
+}
+
+#[test]
+fn a_budget_counts_what_the_log_has_cost_and_stops_before_the_next_request() {
+    let desk = Desk::new(&CODES);
+    let mut config = desk.config("price = { prompt = 0.0, completion = 1000.0 }\nbudget = 1.0");
+    config.teacher.replies =
+        vec![desk.log(&config, "log.jsonl", |at, _| plan(at, 0).filter(|_| at < 4))];
+    config.teacher.kind = TeacherKind::Openai;
+    // Nobody is there: whoever is asked all the same gives another error.
+    config.teacher.base_url = Some("http://127.0.0.1:9/v1".into());
+    let error = desk.run(&config, stages::teach).unwrap_err().to_string();
+    assert!(error.contains("budget") && error.contains("run again"), "{error}");
+    // Four replies of ten tokens are paid for, and 1,024 more would cost 1.024.
+    assert!(error.contains("0.9600"), "{error}");
+    let log: Vec<Value> = jsonl::read_all(&desk.run_folder().replies()).unwrap();
+    assert_eq!(log.len(), 4);
 }
 
 fn rows(path: &Path) -> Vec<Value> {
