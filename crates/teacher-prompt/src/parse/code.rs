@@ -4,12 +4,18 @@ use code_syntax::snippet::{Snippet, parse_snippet};
 use code_syntax::{Language, preorder};
 use tree_sitter::Node;
 
+use super::heading::Section;
+use super::outline::{Outline, fences_of, line_of};
+use super::plan::Place;
+use super::unfenced::{bare_body, dedented, unannounced, unfenced};
+use super::{ParseOptions, Parts};
+
 /// Longest text that is given to the syntax checks, in bytes: far more than a function, and little
 /// enough for a hostile one to cost no time.
 pub(crate) const LONGEST: usize = 128 << 10;
 
 /// Most blocks of one reply that are looked at.
-pub(super) const MOST: usize = 48;
+const MOST: usize = 48;
 
 /// A block that may be the code.
 #[derive(Debug)]
@@ -23,9 +29,47 @@ pub(super) struct Candidate {
     pub in_code: bool,
 }
 
+/// The best block, or the text of a Code section without a fence.
+pub(super) fn find_code(
+    outline: &Outline<'_>,
+    options: &ParseOptions,
+    used: Option<Place>,
+) -> Option<Candidate> {
+    let mut candidates = Vec::new();
+    for (at, part) in outline.parts.iter().enumerate() {
+        let in_code = part.section == Section::Code;
+        for (item, fence) in fences_of(part) {
+            if used == Some((at, item)) || fence.is_pseudocode() {
+                continue;
+            }
+            let language = fence.language();
+            let foreign = language.is_none()
+                && !matches!(fence.info.as_str(), "" | "text" | "txt" | "plaintext" | "code");
+            if candidates.len() == MOST {
+                break;
+            }
+            let text = dedented(&fence.lines);
+            candidates.push(Candidate { text, language, foreign, in_code });
+        }
+        let room = candidates.len() < MOST;
+        if room && in_code && fences_of(part).next().is_none() {
+            let lines: Vec<&str> = part.items.iter().filter_map(line_of).collect();
+            let text = unfenced(&lines, options.language);
+            candidates.push(Candidate { text, language: None, foreign: false, in_code });
+        }
+    }
+    if candidates.is_empty()
+        && options.parts != Parts::Pseudocode
+        && let Some(language) = options.language
+    {
+        candidates.extend(bare_body(outline, language).or_else(|| unannounced(outline, language)));
+    }
+    choose(candidates, options.language, options.entry_point.as_deref())
+}
+
 /// The best candidate: the one that parses and defines the function asked for; failing that in the
 /// right language, defining any function, under the right heading, parsing. The first of equals.
-pub(super) fn choose(
+fn choose(
     mut candidates: Vec<Candidate>,
     language: Option<Language>,
     entry_point: Option<&str>,

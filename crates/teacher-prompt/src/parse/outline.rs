@@ -56,6 +56,24 @@ pub(super) struct Outline<'a> {
     pub open_reasoning: bool,
 }
 
+/// The line, where the item is one.
+pub(super) fn line_of<'a>(item: &Item<'a>) -> Option<&'a str> {
+    match item {
+        Item::Line(line) => Some(line),
+        Item::Fence(_) => None,
+    }
+}
+
+/// The fences of a part and where among its items they are.
+pub(super) fn fences_of<'p, 'a>(
+    part: &'p Part<'a>,
+) -> impl Iterator<Item = (usize, &'p Fence<'a>)> {
+    part.items.iter().enumerate().filter_map(|(at, item)| match item {
+        Item::Fence(fence) => Some((at, fence)),
+        Item::Line(_) => None,
+    })
+}
+
 /// What encloses reasoning that is not part of the answer.
 const REASONING: [(&str, &str); 5] = [
     ("<think>", "</think>"),
