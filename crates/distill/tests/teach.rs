@@ -21,7 +21,10 @@ struct Desk {
     _alone: MutexGuard<'static, ()>,
 }
 
-static ALONE: Mutex<()> = Mutex::new(());
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Functions that are not alike.
 const CODES: [&str; 5] = [
@@ -41,8 +44,7 @@ impl Desk {
                    "query": format!("Do what is wanted in case number {at}.")})
         });
         jsonl::write_all(&folder.path().join("corpus.jsonl"), records).unwrap();
-        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-        Desk { folder, codes, _alone: alone }
+        Desk { folder, codes, _alone: alone() }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -318,6 +320,7 @@ fn lessons_come_out_as_a_data_set() {
 /// without need, or a key that is computed otherwise, shows here.
 #[test]
 fn the_real_teacher_of_the_examples_replays() {
+    let _alone = alone();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let folder = tempfile::tempdir().unwrap();
     let mut answered = 0;
