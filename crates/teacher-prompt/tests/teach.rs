@@ -314,8 +314,8 @@ fn the_offline_teacher_is_one_like_any_other() {
     let log = Arc::new(ReplyLog::open(&folder.path().join("replies.jsonl")).unwrap());
     let teacher = Cached::new(Verbaliser, log.clone());
     let mut list = problems(2);
-    list.push(Problem { language: Language::Ruby, ..list[0].clone() });
-    list[2].reference = Some("def f\n  1\nend".into());
+    list.push(Problem { language: Language::Rust, ..list[0].clone() });
+    list[2].reference = Some("fn f() -> u8 { 1 }".into());
     let prompts = PromptBuilder::new(Verbaliser::NAME).direction(Direction::Backward);
     let mut output = Output::default();
     let summary = Teaching::new(prompts)
@@ -326,7 +326,7 @@ fn the_offline_teacher_is_one_like_any_other() {
         .unwrap();
     assert_eq!(summary.progress.lessons, 2, "{:?}", output.rejected);
     assert_eq!(output.rejected[0].reason, Verdict::Unsupported);
-    assert!(output.rejected[0].detail.contains("ruby"), "{}", output.rejected[0].detail);
+    assert!(output.rejected[0].detail.contains("rust"), "{}", output.rejected[0].detail);
     let raw = log.get(&output.lessons[0].reply).unwrap().unwrap().raw;
     assert!(Verbaliser::coverage(&raw).unwrap().nodes > 0);
 }
