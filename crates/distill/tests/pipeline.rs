@@ -261,8 +261,14 @@ fn a_language_without_verbaliser_asks_for_a_model() {
     let config = "[corpus.source]\nkind = \"code_search_net\"\nfiles = [\"ruby.jsonl\"]\n";
     fs::write(site.path("ruby.toml"), config).unwrap();
     site.good(&["import", "ruby.toml"]);
+    // No corpus can be imported in a language without rules: make one of this.
+    for side in ["train", "valid", "test"] {
+        let path = site.path(&format!("runs/ruby/problems.{side}.jsonl"));
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text.replace("\"ruby\"", "\"rust\"")).unwrap();
+    }
     let message = site.bad(&["teach", "ruby.toml"], 2);
-    assert!(message.contains("Ruby") && message.contains("--teacher openai"), "{message}");
+    assert!(message.contains("Rust") && message.contains("--teacher openai"), "{message}");
 }
 
 #[test]
