@@ -16,15 +16,12 @@ pub(crate) enum SetOrder {
     /// In which they were first seen.
     FirstSeen,
     /// In which CPython 3.11 lists a set of strings with PYTHONHASHSEED=0.
-    Reference {
-        /// The hash of each word, computed when first asked for; none before any is.
-        hashes: RefCell<Vec<Option<u64>>>,
-    },
+    Reference(RefCell<Sets>),
 }
 
 impl SetOrder {
     pub(crate) fn reference() -> SetOrder {
-        SetOrder::Reference { hashes: RefCell::default() }
+        SetOrder::Reference(RefCell::default())
     }
 
     /// The distinct words of the lists, merged one list after the other; none where that would put
@@ -53,7 +50,7 @@ impl SetOrder {
                 }
             }
             *work += list.len() as u64;
-            if let SetOrder::Reference { hashes } = self
+            if let SetOrder::Reference(sets) = self
                 && index > 0
                 && distinct.len() > 1
             {
@@ -61,14 +58,7 @@ impl SetOrder {
                 if *work > MAX_WORK {
                     return None;
                 }
-                let mut hashes = hashes.borrow_mut();
-                hashes.resize(words.len(), None);
-                let keys = distinct.iter().map(|&word| {
-                    let hash = hashes[word as usize]
-                        .get_or_insert_with(|| python_hash(words[word as usize]));
-                    (word, *hash)
-                });
-                distinct = in_table_order(keys);
+                sets.borrow_mut().order(&mut distinct, words);
             }
         }
         Some(distinct)
@@ -76,48 +66,86 @@ impl SetOrder {
 }
 
 /// A list of n sources that grows one by one takes n²/2 steps in the reference programs' order.
-/// This many words take some ten seconds.
+/// This many words take some seconds.
 const MAX_WORK: u64 = 1 << 30;
 
-/// The keys, which are distinct, in the order of CPython's set table after adding them one by one.
-fn in_table_order(keys: impl Iterator<Item = (u32, u64)>) -> Vec<u32> {
-    let mut table = Table { slots: vec![None; 8] };
-    for (used, (key, hash)) in keys.enumerate() {
-        table.add(key, hash);
-        let (used, mask) = (used + 1, table.slots.len() - 1);
-        if used * 5 >= mask * 3 {
-            let at_least = if used > 50_000 { used * 2 } else { used * 4 };
-            let mut size = 8;
-            while size <= at_least {
-                size *= 2;
+/// CPython's table of a set, one at a time.
+#[derive(Debug, Default)]
+pub(crate) struct Sets {
+    /// The hash of each word, computed when first asked for and 0 before.
+    hashes: Vec<u64>,
+    /// A bit for each slot: whether it is taken.
+    taken: Vec<u64>,
+    /// The words in the slots that are taken; anything in the others.
+    slots: Vec<u32>,
+    /// The words of a table that is being made larger.
+    moving: Vec<u32>,
+}
+
+impl Sets {
+    /// Brings words, which are distinct, into the order of the table after adding them one by one.
+    fn order(&mut self, list: &mut Vec<u32>, words: &[&str]) {
+        self.hashes.resize(words.len(), 0);
+        let mut mask = 7;
+        self.clear(mask);
+        for (used, &word) in list.iter().enumerate() {
+            let hash = &mut self.hashes[word as usize];
+            if *hash == 0 {
+                *hash = python_hash(words[word as usize]);
             }
-            let old = std::mem::replace(&mut table.slots, vec![None; size]);
-            for (key, hash) in old.into_iter().flatten() {
-                table.add(key, hash);
+            self.add(word, mask);
+            let used = used + 1;
+            if used * 5 >= mask * 3 {
+                let at_least = if used > 50_000 { used * 2 } else { used * 4 };
+                while mask < at_least {
+                    mask = 2 * mask + 1;
+                }
+                let mut moving = std::mem::take(&mut self.moving);
+                self.list(&mut moving);
+                self.clear(mask);
+                for &word in &moving {
+                    self.add(word, mask);
+                }
+                self.moving = moving;
             }
         }
+        self.list(list);
     }
-    table.slots.into_iter().flatten().map(|(key, _)| key).collect()
-}
 
-struct Table {
-    slots: Vec<Option<(u32, u64)>>,
-}
+    fn clear(&mut self, mask: usize) {
+        self.taken.clear();
+        self.taken.resize(mask / 64 + 1, 0);
+        if self.slots.len() <= mask {
+            self.slots.resize(mask + 1, 0);
+        }
+    }
 
-impl Table {
-    fn add(&mut self, key: u32, hash: u64) {
+    fn add(&mut self, word: u32, mask: usize) {
         const PROBES: usize = 9;
-        let mask = self.slots.len() - 1;
-        let mut perturb = hash;
-        let mut at = hash as usize & mask;
+        let mut perturb = self.hashes[word as usize];
+        let mut at = perturb as usize & mask;
         loop {
             let last = if at + PROBES <= mask { at + PROBES } else { at };
-            if let Some(slot) = self.slots[at..=last].iter_mut().find(|slot| slot.is_none()) {
-                *slot = Some((key, hash));
+            let is_free = |&at: &usize| self.taken[at / 64] >> (at % 64) & 1 == 0;
+            if let Some(free) = (at..=last).find(is_free) {
+                self.taken[free / 64] |= 1 << (free % 64);
+                self.slots[free] = word;
                 return;
             }
             perturb >>= 5;
             at = at.wrapping_mul(5).wrapping_add(1).wrapping_add(perturb as usize) & mask;
+        }
+    }
+
+    /// The words of the table, in order.
+    fn list(&self, into: &mut Vec<u32>) {
+        into.clear();
+        for (block, &taken) in self.taken.iter().enumerate() {
+            let mut left = taken;
+            while left > 0 {
+                into.push(self.slots[64 * block + left.trailing_zeros() as usize]);
+                left &= left - 1;
+            }
         }
     }
 }
