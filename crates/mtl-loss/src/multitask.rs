@@ -87,4 +87,27 @@ impl MultiTaskLoss {
         let share = self.reduction.share(nll, mask, task, counts)?;
         Ok((self.weights.apply(&share, task, step)?, share.f_detach()?))
     }
+
+    /// What each token's loss counts in the total at `step`: for models that learn from weighted
+    /// token losses instead of a graph. As [`Reduction::token_weights`], times the task's weight; what
+    /// the weighting itself learns has no gradient from it.
+    ///
+    /// # Errors
+    /// Those of [`Reduction::token_weights`] and [`TaskWeights::weights`].
+    pub fn token_weights(
+        &self,
+        mask: &Tensor,
+        task: usize,
+        counts: &[Counts],
+        step: u64,
+    ) -> Result<Tensor> {
+        let weights = self.reduction.token_weights(mask, task, counts)?;
+        let own = self.weights.weights(step)?;
+        let own = own.get(task).copied().ok_or(LossError::Tasks {
+            what: "losses",
+            given: task + 1,
+            expected: self.weights.tasks(),
+        })?;
+        Ok(weights.f_mul_scalar(own)?)
+    }
 }

@@ -61,6 +61,35 @@ impl std::ops::AddAssign for Counts {
 }
 
 impl Reduction {
+    /// What each token's loss counts in that of its task: [`share`](Self::share) is the sum of these
+    /// weights times the losses. They follow from the mask, before any loss is known. `mask` is
+    /// `[rows, length]`, `counts` the step's, a task each; the weights are 32-bit floats.
+    ///
+    /// # Errors
+    /// [`LossError::Tasks`] if `counts` has no entry for `task`.
+    pub fn token_weights(self, mask: &Tensor, task: usize, counts: &[Counts]) -> Result<Tensor> {
+        let Some(own) = counts.get(task) else {
+            return Err(LossError::Tasks {
+                what: "counts",
+                given: counts.len(),
+                expected: task + 1,
+            });
+        };
+        let mask = mask.f_to_kind(Kind::Bool)?.f_to_kind(Kind::Float)?;
+        let (weights, divisor) = match self {
+            Reduction::Sum => (mask, 1),
+            Reduction::TokenMean => (mask, own.tokens),
+            Reduction::GlobalTokenMean => (mask, counts.iter().map(|counts| counts.tokens).sum()),
+            Reduction::ExampleMean => {
+                let rows = mask.f_reshape([mask.size().first().copied().unwrap_or(1), -1])?;
+                let rows = if mask.dim() > 1 { rows } else { mask.f_reshape([1, -1])? };
+                let lengths = rows.f_sum_dim_intlist(1, true, Kind::Float)?.f_clamp_min(1.0)?;
+                (rows.f_div(&lengths)?.f_view_as(&mask)?, own.examples)
+            }
+        };
+        Ok(weights.f_div_scalar(divisor.max(1) as f64)?)
+    }
+
     /// The share of a micro-batch in the loss of `task`: over the micro-batches of a step the
     /// shares add up to the loss, and so do their gradients.
     ///
@@ -141,6 +170,10 @@ mod tests {
         ] {
             let share = reduction.share(&nll, &mask, 0, &counts).unwrap().double_value(&[]);
             assert!((share - expected).abs() < 1e-12, "{reduction:?}: {share}");
+            let weights = reduction.token_weights(&mask, 0, &counts).unwrap();
+            let finite = nll.masked_fill(&mask.eq(0.0), 0.0);
+            let sum = (weights * finite).sum(Kind::Double).double_value(&[]);
+            assert!((sum - expected).abs() < 1e-6, "{reduction:?}: {sum}");
         }
     }
 
@@ -167,6 +200,7 @@ mod tests {
         let (nll, mask) = values();
         let error = Reduction::Sum.share(&nll, &mask.narrow(1, 0, 2), 0, &[Counts::default()]);
         assert!(matches!(error, Err(LossError::Shape { .. })));
+        assert!(Reduction::Sum.token_weights(&mask, 1, &[Counts::default()]).is_err());
         let error = Reduction::Sum.share(&nll, &mask, 1, &[Counts::default()]);
         assert!(matches!(error, Err(LossError::Tasks { given: 1, expected: 2, .. })));
     }

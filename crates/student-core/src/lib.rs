@@ -71,6 +71,6 @@ pub use data::{Dataset, Example, Item};
 pub use error::{Result, StudentCoreError};
 pub use evaluation::{Evaluation, evaluate};
 pub use metrics::PerTask;
-pub use model::{Batch, Decodable, Trainable};
+pub use model::{Batch, Decodable, Trainable, learn_by_graph};
 pub use schedule::{Decay, Schedule};
 pub use trainer::{Outcome, Progress, Trainer};

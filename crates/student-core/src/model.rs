@@ -29,6 +29,26 @@ pub trait Trainable {
     /// mask, same shape, 1.0 where the label counts. With `train` dropout is on, drawing from
     /// torch's generator (the trainer seeds it for every step).
     fn token_nll(&self, batch: &Batch, train: bool) -> Result<(Tensor, Tensor)>;
+
+    /// Adds the gradient of Σ weights · nll to the gradients of the parameters, with dropout on;
+    /// returns what [`token_nll`](Self::token_nll) does, without a graph. `weights`,
+    /// `[rows, target length]` float, is 0 where nothing is to be learned.
+    ///
+    /// A model that knows better than a graph of `token_nll` how to do that overrides it: with the
+    /// weights known beforehand, the logits of all tokens need not exist at once.
+    fn learn(&self, batch: &Batch, weights: &Tensor) -> Result<(Tensor, Tensor)> {
+        let (nll, mask) = self.token_nll(batch, true)?;
+        learn_by_graph(nll, mask, weights)
+    }
+}
+
+/// Runs backward from Σ weights · nll and gives both without their graph: [`Trainable::learn`] by
+/// autograd.
+pub fn learn_by_graph(nll: Tensor, mask: Tensor, weights: &Tensor) -> Result<(Tensor, Tensor)> {
+    // A loss that is not finite counts nothing where its weight is 0.
+    let counted = nll.f_masked_fill(&weights.f_eq(0.0)?, 0.0)?;
+    counted.f_mul(weights)?.f_sum(tch::Kind::Float)?.f_backward()?;
+    Ok((nll.f_detach()?, mask))
 }
 
 impl<M: Trainable + ?Sized> Trainable for &M {
@@ -39,6 +59,10 @@ impl<M: Trainable + ?Sized> Trainable for &M {
     fn token_nll(&self, batch: &Batch, train: bool) -> Result<(Tensor, Tensor)> {
         (**self).token_nll(batch, train)
     }
+
+    fn learn(&self, batch: &Batch, weights: &Tensor) -> Result<(Tensor, Tensor)> {
+        (**self).learn(batch, weights)
+    }
 }
 
 impl<M: Trainable + ?Sized> Trainable for Box<M> {
@@ -48,6 +72,10 @@ impl<M: Trainable + ?Sized> Trainable for Box<M> {
 
     fn token_nll(&self, batch: &Batch, train: bool) -> Result<(Tensor, Tensor)> {
         (**self).token_nll(batch, train)
+    }
+
+    fn learn(&self, batch: &Batch, weights: &Tensor) -> Result<(Tensor, Tensor)> {
+        (**self).learn(batch, weights)
     }
 }
 

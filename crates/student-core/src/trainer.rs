@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use distill_core::Task;
 use distill_core::jsonl::{Appender, io_error};
-use mtl_loss::{Counts, MultiTaskLoss, Reduction, Weighting, project_conflicts};
+use mtl_loss::{Counts, IGNORED, MultiTaskLoss, Reduction, Weighting, project_conflicts};
 use tch::{Device, Tensor, no_grad};
 use tracing::{debug, info};
 
@@ -415,13 +415,18 @@ impl<'a, M: Trainable + ?Sized> Run<'a, M> {
     /// Adds the gradient of a micro-batch; gives its shares in the loss of its task and in the sum
     /// of token losses.
     fn backward(&self, batch: &Batch, task: Task, counts: &[Counts]) -> Result<[Tensor; 2]> {
-        let (nll, mask) = self.model.token_nll(batch, true)?;
         let (index, step) = (task as usize, self.state.step);
-        let (weighted, share) = self.loss.of_micro_batch(&nll, &mask, index, counts, step)?;
-        weighted.f_backward()?;
+        let mask = batch.labels.f_ne(IGNORED)?;
+        let weights = self.loss.token_weights(&mask, index, counts, step)?;
+        let (nll, mask) = self.model.learn(batch, &weights)?;
+        let share = self.loss.reduction.share(&nll, &mask, index, counts)?;
+        if self.loss.weights.parameter().is_some() {
+            // What the rule learns from the loss of its task.
+            self.loss.weights.apply(&share, index, step)?.f_backward()?;
+        }
         let sum = match self.loss.reduction {
             Reduction::TokenMean => share.f_mul_scalar(counts[index].tokens as f64)?,
-            _ => no_grad(|| Reduction::Sum.share(&nll, &mask, index, counts))?,
+            _ => Reduction::Sum.share(&nll, &mask, index, counts)?,
         };
         Ok([share, sum])
     }

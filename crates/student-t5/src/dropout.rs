@@ -1,30 +1,24 @@
-//! Dropout with cheap random numbers.
+//! Dropout: where a pass drops, and with which numbers.
 //!
 //! torch draws dropout masks one number at a time on one thread, which is nearly a fifth of a
-//! training step of a small model on a CPU. Here sixteen decisions are drawn at once, in a form that
-//! compilers vectorise. On a GPU torch's own kernel is used.
+//! training step of a small model on a CPU. Here each place of a pass is a [`Site`], whose mask is
+//! computed from the pass's seed. On a GPU torch's own kernel is used.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 
 use tch::{Device, Kind, TchError, Tensor};
 
-use crate::random::{LANES, Xoshiro};
+use crate::kernels::random::{self, Site};
+use crate::kernels::{can_use, floats, floats_mut};
 
-/// Decisions of one draw: two of 16 bits from each lane.
-const DRAW: usize = 2 * LANES;
-
-/// One training step's dropout: where and with which numbers.
+/// One pass's dropout.
 #[derive(Debug)]
 pub(crate) struct Dropout {
     /// Probability of dropping; 0 turns everything off.
     rate: f64,
-    state: RefCell<State>,
-}
-
-#[derive(Debug)]
-struct State {
-    random: Xoshiro,
-    buffer: Vec<bool>,
+    seed: u64,
+    /// Sites given out.
+    sites: Cell<u64>,
 }
 
 impl Dropout {
@@ -43,23 +37,44 @@ impl Dropout {
     }
 
     fn seeded(rate: f64, seed: u64) -> Dropout {
-        let state = State { random: Xoshiro::new(seed), buffer: Vec::new() };
-        Dropout { rate, state: RefCell::new(state) }
+        Dropout { rate, seed, sites: Cell::new(0) }
+    }
+
+    /// Whether nothing is dropped.
+    pub(crate) fn is_off(&self) -> bool {
+        self.rate == 0.0
+    }
+
+    /// The next site.
+    pub(crate) fn site(&self) -> Site {
+        let number = self.sites.get();
+        self.sites.set(number + 1);
+        Site::new(self.seed, number, self.rate)
+    }
+
+    /// Sites given out.
+    pub(crate) fn sites(&self) -> u64 {
+        self.sites.get()
+    }
+
+    /// Gives out the sites from this number on again.
+    pub(crate) fn go_to(&self, site: u64) {
+        self.sites.set(site);
     }
 
     /// `x` with dropped elements 0 and the others scaled up, in place where `x` is a result that
     /// autograd does not need again.
     pub(crate) fn apply_(&self, mut x: Tensor) -> Result<Tensor, TchError> {
-        match self.mask(&x)? {
-            Some(mask) => x.f_mul_(&mask)?.f_mul_scalar_(self.scale()),
+        match self.factors(&x)? {
+            Some(factors) => x.f_mul_(&factors),
             None => Ok(x),
         }
     }
 
     /// As [`apply_`](Self::apply_), leaving `x` as it is.
     pub(crate) fn apply(&self, x: Tensor) -> Result<Tensor, TchError> {
-        match self.mask(&x)? {
-            Some(mask) => x.f_mul(&mask)?.f_mul_scalar_(self.scale()),
+        match self.factors(&x)? {
+            Some(factors) => x.f_mul(&factors),
             None => Ok(x),
         }
     }
@@ -69,74 +84,30 @@ impl Dropout {
         self.apply_(y)?.f_add_(x)
     }
 
-    /// The rate in steps of 2^-16.
-    fn threshold(&self) -> u32 {
-        (self.rate * 65536.0).round().min(65535.0) as u32
-    }
-
-    /// What keeps the mean.
-    fn scale(&self) -> f64 {
-        65536.0 / f64::from(65536 - self.threshold())
-    }
-
-    /// Which elements of `x` stay. A byte each: masks are kept until the backward pass, and memory
-    /// that is new to the process costs more than the numbers in it.
-    fn mask(&self, x: &Tensor) -> Result<Option<Tensor>, TchError> {
-        if self.rate == 0.0 {
+    /// What the elements of `x` are multiplied by.
+    fn factors(&self, x: &Tensor) -> Result<Option<Tensor>, TchError> {
+        if self.is_off() {
             return Ok(None);
         }
-        if x.device() != Device::Cpu {
-            let keep = 1.0 - f64::from(self.threshold()) / 65536.0;
-            let shape = x.size();
-            let mask = Tensor::f_empty(&shape[..], (Kind::Bool, x.device()))?;
-            return mask.f_bernoulli_p(keep).map(Some);
-        }
+        let site = self.site();
         let size = x.size();
-        let count = x.numel();
-        let padded = count.next_multiple_of(DRAW);
-        let mut state = self.state.borrow_mut();
-        let State { random, buffer } = &mut *state;
-        if buffer.len() < padded {
-            buffer.resize(padded, false);
+        let options = (x.f_kind()?, x.device());
+        if can_use(x) {
+            let ones = Tensor::f_ones(size.as_slice(), options)?;
+            let mut factors = Tensor::f_empty(size.as_slice(), options)?;
+            let width = size.last().copied().unwrap_or(1) as usize;
+            random::dropped(site, width, floats(&ones)?, floats_mut(&mut factors)?);
+            return Ok(Some(factors));
         }
-        fill(random, &mut buffer[..padded], self.threshold());
-        Tensor::f_from_slice(&buffer[..count])?.f_view(&size[..]).map(Some)
-    }
-}
-
-/// Fills `out`, a multiple of [`DRAW`] long, with what stays: false `threshold` times of 2^16.
-fn fill(random: &mut Xoshiro, out: &mut [bool], threshold: u32) {
-    for chunk in out.chunks_exact_mut(DRAW) {
-        let words = random.next();
-        for i in 0..LANES {
-            chunk[i] = words[i] & 0xffff >= threshold;
-            chunk[LANES + i] = words[i] >> 16 >= threshold;
-        }
+        let scale = f64::from(site.scale());
+        let stay = Tensor::f_empty(size.as_slice(), options)?.f_bernoulli_p(1.0 / scale)?;
+        stay.f_mul_scalar(scale).map(Some)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn masks_drop_the_rate_and_keep_the_mean() {
-        let dropout = Dropout::seeded(0.1, 7);
-        let ones = Tensor::ones([1 << 10, 1 << 10], (Kind::Float, Device::Cpu));
-        let dropped = dropout.apply(ones).unwrap();
-        // Four standard deviations of a million draws are 0.0012.
-        let mean = dropped.mean(Kind::Double).double_value(&[]);
-        assert!((mean - 1.0).abs() < 0.0014, "{mean}");
-        let gone = Vec::<f32>::try_from(dropped.view(-1)).unwrap();
-        let gone: Vec<bool> = gone.into_iter().map(|x| x == 0.0).collect();
-        // Alone, and independent of neighbours and of the other half of a word.
-        for gap in [0, 1, LANES, DRAW] {
-            let pairs = gone.len() - gap;
-            let both = (0..pairs).filter(|&i| gone[i] && gone[i + gap]).count() as f64;
-            let (wanted, allowed) = if gap == 0 { (0.1, 0.0012) } else { (0.01, 0.0006) };
-            assert!((both / pairs as f64 - wanted).abs() < allowed, "{gap}: {both}");
-        }
-    }
 
     #[test]
     fn gradients_pass_where_elements_stay() {

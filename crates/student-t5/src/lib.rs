@@ -38,7 +38,8 @@
 //! | module | holds |
 //! |---|---|
 //! | [`config`] | the shape: `config.json`, presets from `nano` to `codet5-large` |
-//! | [`model`] | the model, its memory of a source and its cache of a text |
+//! | [`model`] | the model, and its training pass on any device |
+//! | [`decoding`] | one token at a time: memory of a source, cache of a text |
 //! | [`tokenizer`] | byte-level BPE, trained or read; CodeT5's files |
 //! | [`generation`] | how texts are decoded: `generation_config.json` |
 //! | [`student`] | what a student reads and answers |
@@ -47,18 +48,22 @@
 //! `tch::set_num_threads` below the number of free cores is much faster than above it.
 
 #![deny(missing_docs)]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod config;
+pub mod decoding;
 mod dropout;
 mod error;
 pub mod generation;
 mod hf;
+#[allow(unsafe_code)]
+mod kernels;
 pub mod model;
 mod parameters;
 mod random;
 pub mod student;
 pub mod tokenizer;
+mod training;
 mod weights;
 
 pub use config::{Preset, T5Config};

@@ -1,70 +1,68 @@
-//! T5 on libtorch tensors: training pass, encoder, and one decoding step at a time.
+//! T5 on libtorch tensors: shape, weights, and the passes that any device can run.
 //!
 //! What is particular to T5: layers normalise their input by its root mean square, without mean or
 //! bias; there are no biases at all; attention is not scaled by the root of the head width; and
 //! positions enter as a learned bias on attention scores by bucketed distance, one table a stack,
 //! used in all of its layers.
-//!
-//! Decoding keeps the keys and values of all beams of a source side by side and lets every beam see
-//! its own ancestors through a mask. Choosing beams then moves a few numbers of that mask instead
-//! of the cache, and attention becomes one matrix product a source.
 
 use std::collections::HashMap;
 
-use student_core::{Batch, Decodable, Result as CoreResult, StudentCoreError, Trainable};
+use student_core::{Batch, Result as CoreResult, Trainable};
 use tch::{Device, Kind, Reduction, TchError, Tensor, no_grad};
 
 use crate::config::{Activation, FeedForward, T5Config};
 use crate::dropout::Dropout;
 use crate::error::{Result, T5Error};
+use crate::kernels;
 use crate::parameters::parameters;
 
-type Torch<T> = std::result::Result<T, TchError>;
+pub(crate) type Torch<T> = std::result::Result<T, TchError>;
 
 /// A T5 encoder and decoder with their head.
 #[derive(Debug)]
 pub struct T5 {
-    config: T5Config,
-    shared: Tensor,
+    pub(crate) config: T5Config,
+    pub(crate) shared: Tensor,
     /// The head's own weights, where it is not the embedding table.
-    head: Option<Tensor>,
-    encoder: Stack,
-    decoder: Stack,
-    named: Vec<(String, Tensor)>,
+    pub(crate) head: Option<Tensor>,
+    pub(crate) encoder: Stack,
+    pub(crate) decoder: Stack,
+    pub(crate) named: Vec<(String, Tensor)>,
+    pub(crate) checkpointing: bool,
 }
 
 #[derive(Debug)]
-struct Stack {
-    layers: Vec<Layer>,
-    norm: Norm,
-    positions: Positions,
+pub(crate) struct Stack {
+    pub(crate) layers: Vec<Layer>,
+    pub(crate) norm: Norm,
+    pub(crate) positions: Positions,
 }
 
 #[derive(Debug)]
-struct Layer {
-    norm: Norm,
-    qkv: Stacked,
-    output: Tensor,
-    cross: Option<Cross>,
-    feed_norm: Norm,
-    feed_in: Stacked,
-    feed_out: Tensor,
+pub(crate) struct Layer {
+    pub(crate) norm: Norm,
+    pub(crate) qkv: Stacked,
+    pub(crate) output: Tensor,
+    pub(crate) cross: Option<Cross>,
+    pub(crate) feed_norm: Norm,
+    pub(crate) feed_in: Stacked,
+    pub(crate) feed_out: Tensor,
 }
 
 #[derive(Debug)]
-struct Cross {
-    norm: Norm,
-    query: Tensor,
-    key_value: Stacked,
-    output: Tensor,
+pub(crate) struct Cross {
+    pub(crate) norm: Norm,
+    pub(crate) query: Tensor,
+    pub(crate) key_value: Stacked,
+    pub(crate) output: Tensor,
 }
 
 /// Matrices that multiply the same input, stored one below the other: the parts are what is trained
 /// and named in files, the whole is the same memory seen as one matrix.
 #[derive(Debug)]
-struct Stacked {
-    parts: Vec<Tensor>,
-    whole: Tensor,
+pub(crate) struct Stacked {
+    pub(crate) parts: Vec<Tensor>,
+    pub(crate) whole: Tensor,
 }
 
 impl Stacked {
@@ -82,7 +80,7 @@ impl Stacked {
     }
 
     /// The stacked matrix; with `graph`, one that gradients reach the parts through.
-    fn weight(&self, graph: bool) -> Torch<Tensor> {
+    pub(crate) fn weight(&self, graph: bool) -> Torch<Tensor> {
         if graph && self.parts.len() > 1 {
             Tensor::f_cat(&self.parts, 0)
         } else if graph {
@@ -94,13 +92,13 @@ impl Stacked {
 }
 
 #[derive(Debug)]
-struct Norm {
-    weight: Tensor,
-    epsilon: f64,
+pub(crate) struct Norm {
+    pub(crate) weight: Tensor,
+    pub(crate) epsilon: f64,
 }
 
 impl Norm {
-    fn forward(&self, x: &Tensor) -> Torch<Tensor> {
+    pub(crate) fn forward(&self, x: &Tensor) -> Torch<Tensor> {
         let width = *x.size().last().unwrap_or(&1);
         let norm = x.f_norm_scalaropt_dim(2.0, [-1i64].as_slice(), true)?;
         let root = norm.f_square()?.f_div_scalar(width as f64)?.f_add_scalar(self.epsilon)?;
@@ -110,18 +108,18 @@ impl Norm {
 
 /// The learned bias by bucketed distance.
 #[derive(Debug)]
-struct Positions {
+pub(crate) struct Positions {
     /// `[buckets, heads]`.
-    table: Tensor,
-    bidirectional: bool,
-    buckets: i64,
-    max_distance: i64,
+    pub(crate) table: Tensor,
+    pub(crate) bidirectional: bool,
+    pub(crate) buckets: i64,
+    pub(crate) max_distance: i64,
 }
 
 impl Positions {
     /// Buckets of relative positions (key − query), computed with torch's own arithmetic so that
     /// distances at the edge of a bucket fall as in transformers.
-    fn bucket(&self, relative: &Tensor) -> Torch<Tensor> {
+    pub(crate) fn bucket(&self, relative: &Tensor) -> Torch<Tensor> {
         let (buckets, distance, offset) = if self.bidirectional {
             let half = self.buckets / 2;
             let ahead = relative.f_gt(0)?.f_to_kind(Kind::Int64)?.f_mul_scalar(half)?;
@@ -146,7 +144,7 @@ impl Positions {
     }
 
     /// `[1, heads, length, length]`.
-    fn bias(&self, length: i64) -> Torch<Tensor> {
+    pub(crate) fn bias(&self, length: i64) -> Torch<Tensor> {
         let device = self.table.device();
         let at = Tensor::f_arange(length, (Kind::Int64, device))?;
         let relative = at.f_unsqueeze(0)?.f_sub(&at.f_unsqueeze(1)?)?;
@@ -157,7 +155,7 @@ impl Positions {
     }
 
     /// Bias of the keys at distance `length − 1`, …, 1, 0 behind the query: `[heads, length]`.
-    fn behind(&self, length: i64) -> Torch<Tensor> {
+    pub(crate) fn behind(&self, length: i64) -> Torch<Tensor> {
         let device = self.table.device();
         let relative = Tensor::f_arange_start(1 - length, 1, (Kind::Int64, device))?;
         let bias = Tensor::f_embedding(&self.table, &self.bucket(&relative)?, -1, false, false)?;
@@ -166,14 +164,14 @@ impl Positions {
 }
 
 /// How a pass runs: whether gradients are wanted, and dropout.
-struct Pass {
-    graph: bool,
-    dropout: Dropout,
+pub(crate) struct Pass {
+    pub(crate) graph: bool,
+    pub(crate) dropout: Dropout,
 }
 
 /// What attention adds where it must not look: the most negative number, as in transformers, so
 /// that a row in which everything is masked is an average and not NaN.
-fn blocked(kind: Kind) -> f64 {
+pub(crate) fn blocked(kind: Kind) -> f64 {
     match kind {
         Kind::Half => -65504.0,
         Kind::BFloat16 => -3.3895313892515355e38,
@@ -183,7 +181,7 @@ fn blocked(kind: Kind) -> f64 {
 
 /// `[rows, 1, 1, length]`: 0 where `mask` is 1 and [`blocked`] where it is 0; `None` if nothing is
 /// blocked.
-fn padding_bias(mask: &Tensor, kind: Kind) -> Torch<Option<Tensor>> {
+pub(crate) fn padding_bias(mask: &Tensor, kind: Kind) -> Torch<Option<Tensor>> {
     let blank = mask.f_eq(0)?;
     if blank.f_any()?.f_int64_value(&[])? == 0 {
         return Ok(None);
@@ -194,7 +192,7 @@ fn padding_bias(mask: &Tensor, kind: Kind) -> Torch<Option<Tensor>> {
 }
 
 /// Attention of `[batch × heads, queries, width]` to keys and values of the same layout.
-fn attend(
+pub(crate) fn attend(
     query: &Tensor,
     key: &Tensor,
     value: &Tensor,
@@ -305,7 +303,8 @@ impl T5 {
         let encoder = stack("encoder", config.num_layers)?;
         let decoder = stack("decoder", config.decoder_layers())?;
         let head = if own_head { Some(leaf(take("lm_head.weight".into())?)?) } else { None };
-        let mut model = T5 { config, shared, head, encoder, decoder, named: Vec::new() };
+        let mut model =
+            T5 { config, shared, head, encoder, decoder, named: Vec::new(), checkpointing: false };
         model.named = model.collect_named();
         Ok(model)
     }
@@ -350,6 +349,13 @@ impl T5 {
         config.validate()?;
         self.config = config;
         Ok(())
+    }
+
+    /// Whether [`learn`](Trainable::learn) keeps only the input of each layer and runs the layer again
+    /// for its gradient: about a quarter more time for much less memory, and bit for bit the same
+    /// gradients. On a CPU; elsewhere it has no effect.
+    pub fn set_checkpointing(&mut self, on: bool) {
+        self.checkpointing = on;
     }
 
     /// Where the weights are.
@@ -413,7 +419,7 @@ impl T5 {
         Ok(self.shifted(labels)?)
     }
 
-    fn shifted(&self, labels: &Tensor) -> Torch<Tensor> {
+    pub(crate) fn shifted(&self, labels: &Tensor) -> Torch<Tensor> {
         let (rows, length) = labels.size2()?;
         let start = Tensor::f_full(
             [rows, 1].as_slice(),
@@ -425,16 +431,16 @@ impl T5 {
         Tensor::f_cat(&[start, moved], 1)
     }
 
-    fn head(&self) -> &Tensor {
+    pub(crate) fn head(&self) -> &Tensor {
         self.head.as_ref().unwrap_or(&self.shared)
     }
 
-    fn embed(&self, tokens: &Tensor) -> Torch<Tensor> {
+    pub(crate) fn embed(&self, tokens: &Tensor) -> Torch<Tensor> {
         Tensor::f_embedding(&self.shared, tokens, -1, false, false)
     }
 
     /// `x` (`[…, d_model]`) through the feed-forward layer and added to the residual.
-    fn feed(&self, layer: &Layer, x: &Tensor, pass: &Pass) -> Torch<Tensor> {
+    pub(crate) fn feed(&self, layer: &Layer, x: &Tensor, pass: &Pass) -> Torch<Tensor> {
         let FeedForward { activation, gated } = self.config.feed_forward_proj;
         let weight = layer.feed_in.weight(pass.graph)?;
         let inner = layer.feed_norm.forward(x)?.f_linear(&weight, none())?;
@@ -487,7 +493,7 @@ impl T5 {
     }
 
     /// Keys and values of the encoder's output, `[rows × heads, length, d_kv]` each.
-    fn cross_key_value(
+    pub(crate) fn cross_key_value(
         &self,
         cross: &Cross,
         encoded: &Tensor,
@@ -503,7 +509,13 @@ impl T5 {
     }
 
     /// `[rows, length, parts × heads × d_kv]` → `parts` of `[rows × heads, length, d_kv]`.
-    fn split_heads(&self, x: &Tensor, rows: i64, length: i64, parts: i64) -> Torch<Vec<Tensor>> {
+    pub(crate) fn split_heads(
+        &self,
+        x: &Tensor,
+        rows: i64,
+        length: i64,
+        parts: i64,
+    ) -> Torch<Vec<Tensor>> {
         let (heads, width) = (self.config.num_heads, self.config.d_kv);
         x.f_view([rows, length, parts, heads, width].as_slice())?
             .f_permute([2, 0, 3, 1, 4].as_slice())?
@@ -512,7 +524,7 @@ impl T5 {
     }
 
     /// `[rows × heads, length, d_kv]` → `[rows, length, heads × d_kv]`.
-    fn join_heads(&self, x: &Tensor, rows: i64, length: i64) -> Torch<Tensor> {
+    pub(crate) fn join_heads(&self, x: &Tensor, rows: i64, length: i64) -> Torch<Tensor> {
         let (heads, width) = (self.config.num_heads, self.config.d_kv);
         x.f_view([rows, heads, length, width].as_slice())?
             .f_transpose(1, 2)?
@@ -531,7 +543,7 @@ impl T5 {
     }
 
     /// The padding bias of cross-attention: `[rows × heads, 1, source length]`.
-    fn cross_bias(&self, padding: &Tensor) -> Torch<Tensor> {
+    pub(crate) fn cross_bias(&self, padding: &Tensor) -> Torch<Tensor> {
         let (rows, _, _, length) = padding.size4()?;
         let heads = self.config.num_heads;
         padding
@@ -539,7 +551,12 @@ impl T5 {
             .f_reshape([rows * heads, 1, length].as_slice())
     }
 
-    fn encode_all(&self, source: &Tensor, padding: Option<&Tensor>, pass: &Pass) -> Torch<Tensor> {
+    pub(crate) fn encode_all(
+        &self,
+        source: &Tensor,
+        padding: Option<&Tensor>,
+        pass: &Pass,
+    ) -> Torch<Tensor> {
         let (rows, length) = source.size2()?;
         let bias = self.self_bias(self.encoder.positions.bias(length)?, padding, rows)?;
         let mut x = pass.dropout.apply_(self.embed(source)?)?;
@@ -579,7 +596,7 @@ impl T5 {
         self.scale_output(x)
     }
 
-    fn scale_output(&self, x: Tensor) -> Torch<Tensor> {
+    pub(crate) fn scale_output(&self, x: Tensor) -> Torch<Tensor> {
         if self.config.scales_output() {
             x.f_mul_scalar((self.config.d_model as f64).powf(-0.5))
         } else {
@@ -618,11 +635,11 @@ impl T5 {
     }
 }
 
-fn none() -> Option<Tensor> {
+pub(crate) fn none() -> Option<Tensor> {
     None
 }
 
-fn activate(activation: Activation, mut x: Tensor) -> Torch<Tensor> {
+pub(crate) fn activate(activation: Activation, mut x: Tensor) -> Torch<Tensor> {
     match activation {
         Activation::Relu => x.f_relu_(),
         Activation::Gelu => x.f_gelu("none"),
@@ -639,236 +656,13 @@ impl Trainable for T5 {
     fn token_nll(&self, batch: &Batch, train: bool) -> CoreResult<(Tensor, Tensor)> {
         Ok(self.token_nll_inner(batch, train)?)
     }
-}
 
-/// Encoded sources: what the decoder's cross-attention reads at every step.
-#[derive(Debug)]
-pub struct Memory {
-    /// Keys and values of every decoder layer, `[sources × heads, source length, d_kv]`.
-    key_value: Vec<(Tensor, Tensor)>,
-    /// `[sources × heads, 1, source length]`, where a source has padding.
-    padding: Option<Tensor>,
-    sources: i64,
-}
-
-/// Keys and values of the tokens decoded so far.
-#[derive(Debug)]
-pub struct Cache {
-    /// A layer's keys and values, `[sources × heads, capacity × beams, d_kv]`: the beams of one
-    /// position side by side.
-    key_value: Vec<(Tensor, Tensor)>,
-    /// For more than one beam: 0 where a hypothesis descends from the beam at that position, and
-    /// blocked otherwise, `[sources × beams, capacity × beams]`.
-    ancestors: Option<Tensor>,
-    /// The mask of one position on which every beam sees itself, `[sources × beams, beams]`.
-    own: Option<Tensor>,
-    /// Position bias, `[heads, capacity]`, the last for distance 0.
-    behind: Tensor,
-    beams: i64,
-    length: i64,
-    capacity: i64,
-}
-
-/// Positions that a new cache has room for.
-const FIRST_CAPACITY: i64 = 32;
-
-impl T5 {
-    fn encode_inner(&self, source: &Tensor, mask: &Tensor) -> Torch<Memory> {
-        let pass = Pass { graph: false, dropout: Dropout::off() };
-        let padding = padding_bias(mask, self.shared.f_kind()?)?;
-        let encoded = self.encode_all(source, padding.as_ref(), &pass)?;
-        let key_value = self
-            .decoder
-            .layers
-            .iter()
-            .filter_map(|layer| layer.cross.as_ref())
-            .map(|cross| {
-                let (key, value) = self.cross_key_value(cross, &encoded, &pass)?;
-                Ok((key.f_contiguous()?, value.f_contiguous()?))
-            })
-            .collect::<Torch<_>>()?;
-        let padding = padding.map(|padding| self.cross_bias(&padding)).transpose()?;
-        Ok(Memory { key_value, padding, sources: source.size2()?.0 })
-    }
-
-    fn new_cache(&self, memory: &Memory, beams: i64) -> Torch<Cache> {
-        let options = (self.shared.f_kind()?, self.device());
-        let rows = memory.sources * beams;
-        let mut cache = Cache {
-            key_value: Vec::new(),
-            ancestors: None,
-            own: None,
-            behind: self.decoder.positions.behind(1)?,
-            beams,
-            length: 0,
-            capacity: 0,
-        };
-        if beams > 1 {
-            let own = Tensor::f_full([beams, beams].as_slice(), blocked(options.0), options)?
-                .f_fill_diagonal_(0.0, false)?;
-            let own = own.f_repeat([memory.sources, 1].as_slice())?;
-            cache.own = Some(own);
-            cache.ancestors = Some(Tensor::f_zeros([rows, 0].as_slice(), options)?);
+    fn learn(&self, batch: &Batch, weights: &Tensor) -> CoreResult<(Tensor, Tensor)> {
+        if kernels::can_use(&self.shared) {
+            Ok(no_grad(|| self.learn_by_hand(batch, weights))?)
+        } else {
+            let (nll, mask) = self.token_nll_inner(batch, true)?;
+            student_core::learn_by_graph(nll, mask, weights)
         }
-        let shape = [memory.sources * self.config.num_heads, 0, self.config.d_kv];
-        for _ in &self.decoder.layers {
-            cache.key_value.push((
-                Tensor::f_zeros(shape.as_slice(), options)?,
-                Tensor::f_zeros(shape.as_slice(), options)?,
-            ));
-        }
-        Ok(cache)
-    }
-
-    /// Makes room for one more position.
-    fn grow(&self, cache: &mut Cache) -> Torch<()> {
-        if cache.length < cache.capacity {
-            return Ok(());
-        }
-        let capacity = (2 * cache.capacity).max(FIRST_CAPACITY);
-        let more = (capacity - cache.capacity) * cache.beams;
-        for (key, value) in &mut cache.key_value {
-            *key = key.f_constant_pad_nd([0, 0, 0, more].as_slice())?;
-            *value = value.f_constant_pad_nd([0, 0, 0, more].as_slice())?;
-        }
-        if let Some(ancestors) = &mut cache.ancestors {
-            *ancestors = ancestors.f_constant_pad_nd([0, more].as_slice())?;
-        }
-        cache.behind = self.decoder.positions.behind(capacity)?;
-        cache.capacity = capacity;
-        Ok(())
-    }
-
-    /// What self-attention adds at this step: `[sources × heads, beams, positions × beams]`, or less
-    /// where it is the same for all.
-    fn step_bias(&self, cache: &Cache, sources: i64) -> Torch<Tensor> {
-        let (beams, heads) = (cache.beams, self.config.num_heads);
-        let positions = cache.length + 1;
-        let behind = cache.behind.f_narrow(1, cache.capacity - positions, positions)?;
-        let Some(ancestors) = &cache.ancestors else {
-            return behind
-                .f_view([1, heads, 1, positions].as_slice())?
-                .f_expand([sources, heads, 1, positions].as_slice(), false)?
-                .f_reshape([sources * heads, 1, positions].as_slice());
-        };
-        let seen = ancestors
-            .f_narrow(1, 0, positions * beams)?
-            .f_reshape([sources, 1, beams, positions, beams].as_slice())?;
-        behind
-            .f_reshape([1, heads, 1, positions, 1].as_slice())?
-            .f_add(&seen)?
-            .f_view([sources * heads, beams, positions * beams].as_slice())
-    }
-
-    fn retain_inner(&self, memory: &mut Memory, cache: &mut Cache, sources: &Tensor) -> Torch<()> {
-        // A source's rows, of which there are `each`, are side by side in every tensor.
-        let keep = |tensor: &mut Tensor, each: i64| -> Torch<()> {
-            let within = Tensor::f_arange(each, (Kind::Int64, sources.device()))?;
-            let rows = sources.f_mul_scalar(each)?.f_unsqueeze(1)?.f_add(&within)?;
-            *tensor = tensor.f_index_select(0, &rows.f_view([-1].as_slice())?)?;
-            Ok(())
-        };
-        let heads = self.config.num_heads;
-        for (key, value) in memory.key_value.iter_mut().chain(&mut cache.key_value) {
-            keep(key, heads)?;
-            keep(value, heads)?;
-        }
-        if let Some(padding) = &mut memory.padding {
-            keep(padding, heads)?;
-        }
-        for mask in [&mut cache.ancestors, &mut cache.own].into_iter().flatten() {
-            keep(mask, cache.beams)?;
-        }
-        memory.sources = sources.size1()?;
-        Ok(())
-    }
-
-    fn step_inner(&self, memory: &Memory, cache: &mut Cache, tokens: &Tensor) -> Torch<Tensor> {
-        let pass = Pass { graph: false, dropout: Dropout::off() };
-        let (sources, beams) = (memory.sources, cache.beams);
-        let (heads, width) = (self.config.num_heads, self.config.d_kv);
-        let rows = sources * beams;
-        self.grow(cache)?;
-        let (now, seen) = (cache.length * beams, (cache.length + 1) * beams);
-        if let (Some(ancestors), Some(own)) = (&cache.ancestors, &cache.own) {
-            ancestors.f_narrow(1, now, beams)?.f_copy_(own)?;
-        }
-        let bias = self.step_bias(cache, sources)?;
-        // One row of heads for every hypothesis, and back.
-        let by_head = |x: &Tensor, parts: i64| -> Torch<Vec<Tensor>> {
-            self.split_heads(x, sources, beams, parts)
-        };
-        let by_row = |x: &Tensor| -> Torch<Tensor> {
-            x.f_view([sources, heads, beams, width].as_slice())?
-                .f_transpose(1, 2)?
-                .f_reshape([rows, heads * width].as_slice())
-        };
-        let mut x = self.embed(tokens)?;
-        for (index, layer) in self.decoder.layers.iter().enumerate() {
-            let qkv = layer.norm.forward(&x)?.f_linear(&layer.qkv.whole, none())?;
-            let parts = by_head(&qkv, 3)?;
-            let (keys, values) = &cache.key_value[index];
-            keys.f_narrow(1, now, beams)?.f_copy_(&parts[1])?;
-            values.f_narrow(1, now, beams)?.f_copy_(&parts[2])?;
-            let found = attend(
-                &parts[0],
-                &keys.f_narrow(1, 0, seen)?,
-                &values.f_narrow(1, 0, seen)?,
-                Some(&bias),
-                &pass.dropout,
-            )?;
-            x = by_row(&found)?.f_linear(&layer.output, none())?.f_add_(&x)?;
-            if let (Some(cross), Some((keys, values))) = (&layer.cross, memory.key_value.get(index))
-            {
-                let query = cross.norm.forward(&x)?.f_linear(&cross.query, none())?;
-                let query = &by_head(&query, 1)?[0];
-                let found = attend(query, keys, values, memory.padding.as_ref(), &pass.dropout)?;
-                x = by_row(&found)?.f_linear(&cross.output, none())?.f_add_(&x)?;
-            }
-            x = self.feed(layer, &x, &pass)?;
-        }
-        cache.length += 1;
-        let x = self.scale_output(self.decoder.norm.forward(&x)?)?;
-        x.f_linear(self.head(), none())
-    }
-}
-
-impl Decodable for T5 {
-    type Memory = Memory;
-    type Cache = Cache;
-
-    fn vocabulary(&self) -> usize {
-        self.config.vocab_size as usize
-    }
-
-    fn start_token(&self) -> i64 {
-        self.config.start_token()
-    }
-
-    fn encode(&self, source: &Tensor, mask: &Tensor) -> CoreResult<Memory> {
-        Ok(no_grad(|| self.encode_inner(source, mask))?)
-    }
-
-    fn cache(&self, memory: &Memory, beams: usize) -> CoreResult<Cache> {
-        let beams = i64::try_from(beams).ok().filter(|&beams| beams > 0).ok_or_else(|| {
-            StudentCoreError::setting("beams", format!("{beams}, wanted 1 or more"))
-        })?;
-        Ok(no_grad(|| self.new_cache(memory, beams))?)
-    }
-
-    fn step(&self, memory: &Memory, cache: &mut Cache, tokens: &Tensor) -> CoreResult<Tensor> {
-        Ok(no_grad(|| self.step_inner(memory, cache, tokens))?)
-    }
-
-    fn reorder(&self, cache: &mut Cache, rows: &Tensor) -> CoreResult<()> {
-        if let Some(ancestors) = &mut cache.ancestors {
-            *ancestors = no_grad(|| ancestors.f_index_select(0, rows))?;
-        }
-        Ok(())
-    }
-
-    fn retain(&self, memory: &mut Memory, cache: &mut Cache, sources: &Tensor) -> CoreResult<bool> {
-        no_grad(|| self.retain_inner(memory, cache, sources))?;
-        Ok(true)
     }
 }
