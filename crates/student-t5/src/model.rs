@@ -639,9 +639,9 @@ pub(crate) fn none() -> Option<Tensor> {
     None
 }
 
-pub(crate) fn activate(activation: Activation, mut x: Tensor) -> Torch<Tensor> {
+pub(crate) fn activate(activation: Activation, x: Tensor) -> Torch<Tensor> {
     match activation {
-        Activation::Relu => x.f_relu_(),
+        Activation::Relu => x.f_relu(),
         Activation::Gelu => x.f_gelu("none"),
         Activation::GeluNew => x.f_gelu("tanh"),
         Activation::Silu => x.f_silu(),

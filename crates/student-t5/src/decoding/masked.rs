@@ -4,7 +4,7 @@
 //! ancestors through a mask. Choosing beams then moves a few numbers of that mask instead of the
 //! cache, and attention becomes one matrix product a source.
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use super::{Memory, keep};
 use crate::dropout::Dropout;
