@@ -5,6 +5,7 @@
 //! | `config.json` | yes | yes, with unknown keys kept |
 //! | `model.safetensors` | yes | yes |
 //! | `model.safetensors.index.json` and its shards | yes | no: one file |
+//! | `pytorch_model.bin`, or `pytorch_model.bin.index.json` and its shards | yes, where there is none of the above | no |
 //! | `generation_config.json` | yes, where there | yes |
 //!
 //! Weights are read as 32-bit floats. Every tensor of the shape must be there, with its shape and
@@ -29,6 +30,8 @@ use crate::weights::{self, WeightFile};
 const CONFIG: &str = "config.json";
 const WEIGHTS: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
+const BIN: &str = "pytorch_model.bin";
+const BIN_INDEX: &str = "pytorch_model.bin.index.json";
 const HEAD: &str = "lm_head.weight";
 const SHARED: &str = "shared.weight";
 const ENCODER_COPY: &str = "encoder.embed_tokens.weight";
@@ -49,21 +52,14 @@ struct Files {
 
 impl Files {
     fn open(folder: &Path) -> Result<Files> {
-        let single = folder.join(WEIGHTS);
-        let index = folder.join(INDEX);
-        if single.exists() || !index.exists() {
-            if !single.exists() && folder.join("pytorch_model.bin").exists() {
-                return Err(T5Error::Checkpoint {
-                    path: folder.to_owned(),
-                    reason: format!(
-                        "has pytorch_model.bin and no {WEIGHTS}: save it as safetensors first"
-                    ),
-                });
-            }
-            let file = WeightFile::open(&single)?;
+        let found = [WEIGHTS, INDEX, BIN, BIN_INDEX].map(|name| folder.join(name));
+        let single = found.iter().find(|path| path.exists()).unwrap_or(&found[0]);
+        if single.extension().is_none_or(|extension| extension != "json") {
+            let file = WeightFile::open(single)?;
             let home = file.names().into_iter().map(|name| (name, 0)).collect();
             return Ok(Files { files: vec![file], home });
         }
+        let index = single.clone();
         let bad = |reason: String| T5Error::Checkpoint { path: index.clone(), reason };
         let text = fs::read_to_string(&index).map_err(io_error("read", &index))?;
         let Index { weight_map } =

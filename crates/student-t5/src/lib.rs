@@ -50,6 +50,7 @@
 #![deny(missing_docs)]
 #![deny(unsafe_code)]
 
+mod bin;
 pub mod config;
 pub mod decoding;
 mod dropout;
@@ -60,6 +61,7 @@ mod hf;
 mod kernels;
 pub mod model;
 mod parameters;
+mod pickle;
 mod random;
 pub mod student;
 pub mod tokenizer;

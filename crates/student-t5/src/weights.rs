@@ -14,6 +14,7 @@ use distill_core::jsonl::write_atomic;
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor, no_grad};
 
+use crate::bin::BinFile;
 use crate::error::{Result, T5Error, io_error};
 
 /// Longest header that is read; the format's own limit.
@@ -26,9 +27,60 @@ struct Entry {
     data_offsets: [u64; 2],
 }
 
-/// An open file of weights.
+/// An open file of weights, in either format.
 #[derive(Debug)]
-pub(crate) struct WeightFile {
+pub(crate) enum WeightFile {
+    Safe(SafeFile),
+    Bin(BinFile),
+}
+
+impl WeightFile {
+    /// Opens a file: one of `torch.save` if its name ends in `.bin`, else safetensors.
+    pub(crate) fn open(path: &Path) -> Result<WeightFile> {
+        Ok(if path.extension().is_some_and(|extension| extension == "bin") {
+            WeightFile::Bin(BinFile::open(path)?)
+        } else {
+            WeightFile::Safe(SafeFile::open(path)?)
+        })
+    }
+
+    /// Names of all tensors, in order.
+    pub(crate) fn names(&self) -> Vec<String> {
+        match self {
+            WeightFile::Safe(file) => file.names(),
+            WeightFile::Bin(file) => file.names(),
+        }
+    }
+
+    /// The file.
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            WeightFile::Safe(file) => file.path(),
+            WeightFile::Bin(file) => file.path(),
+        }
+    }
+
+    /// Shape of a tensor.
+    pub(crate) fn shape(&self, name: &str) -> Option<&[i64]> {
+        match self {
+            WeightFile::Safe(file) => file.shape(name),
+            WeightFile::Bin(file) => file.shape(name),
+        }
+    }
+
+    /// Reads one tensor as 32-bit floats on the CPU. It must have this shape and hold only finite
+    /// numbers.
+    pub(crate) fn read(&mut self, name: &str, shape: &[i64]) -> Result<Tensor> {
+        match self {
+            WeightFile::Safe(file) => file.read(name, shape),
+            WeightFile::Bin(file) => file.read(name, shape),
+        }
+    }
+}
+
+/// An open safetensors file.
+#[derive(Debug)]
+pub(crate) struct SafeFile {
     path: PathBuf,
     reader: BufReader<File>,
     /// Where the numbers start.
@@ -36,9 +88,9 @@ pub(crate) struct WeightFile {
     entries: BTreeMap<String, Entry>,
 }
 
-impl WeightFile {
+impl SafeFile {
     /// Opens a file and checks its header.
-    pub(crate) fn open(path: &Path) -> Result<WeightFile> {
+    pub(crate) fn open(path: &Path) -> Result<SafeFile> {
         let bad = |reason: String| T5Error::Checkpoint { path: path.to_owned(), reason };
         let file = File::open(path).map_err(io_error("open", path))?;
         let size = file.metadata().map_err(io_error("read", path))?.len();
@@ -97,7 +149,7 @@ impl WeightFile {
         if last != size - start {
             return Err(bad(format!("{} bytes follow the last tensor", size - start - last)));
         }
-        Ok(WeightFile { path: path.to_owned(), reader, start, entries })
+        Ok(SafeFile { path: path.to_owned(), reader, start, entries })
     }
 
     /// Names of all tensors, in order.
@@ -142,16 +194,19 @@ impl WeightFile {
             .map_err(io_error("read", &self.path))?;
         let tensor =
             no_grad(|| Tensor::f_from_data_size(&bytes, shape, kind)?.f_to_kind(Kind::Float))?;
-        if tensor.f_isfinite()?.f_all()?.f_int64_value(&[])? == 0 {
-            return Err(self.bad(name, "holds NaN or infinite numbers".into()));
-        }
-        Ok(tensor)
+        finite_floats(tensor)?.ok_or_else(|| self.bad(name, "holds NaN or infinite numbers".into()))
     }
 
     /// Shape of a tensor.
     pub(crate) fn shape(&self, name: &str) -> Option<&[i64]> {
         self.entries.get(name).map(|entry| entry.shape.as_slice())
     }
+}
+
+/// The tensor, unless it holds numbers that are not finite.
+pub(crate) fn finite_floats(tensor: Tensor) -> Result<Option<Tensor>> {
+    let finite = tensor.f_isfinite()?.f_all()?.f_int64_value(&[])? != 0;
+    Ok(finite.then_some(tensor))
 }
 
 fn element_size(dtype: &str) -> Option<u64> {
