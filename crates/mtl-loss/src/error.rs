@@ -27,6 +27,17 @@ pub enum LossError {
         /// How many tasks there are.
         expected: usize,
     },
+    /// Soft targets of a teacher whose vocabulary is not the student's.
+    #[error(
+        "the teacher's vocabulary ({teacher} tokens) is not the student's ({student} tokens): soft \
+         targets need one vocabulary; learn the teacher's texts instead"
+    )]
+    Vocabulary {
+        /// Tokens of the student.
+        student: usize,
+        /// Tokens of the teacher.
+        teacher: usize,
+    },
     /// A setting outside its range.
     #[error("{setting}: {reason}")]
     Setting {

@@ -12,6 +12,8 @@
 //! * [`Weighting`]: fixed α and β, scheduled, learned uncertainty, dynamic weight average.
 //! * [`project_conflicts`]: PCGrad, for tasks whose gradients point against each other.
 //! * [`cross_entropy`], [`smoothed_nll`]: per-token losses, with torch's label smoothing.
+//! * [`SoftTargets`]: the distributions of a teacher with the same vocabulary, whole or its likeliest
+//!   tokens.
 //!
 //! ```
 //! use mtl_loss::{MultiTaskLoss, Reduction, Weighting, cross_entropy};
@@ -41,6 +43,7 @@ mod error;
 mod multitask;
 mod pcgrad;
 mod reduction;
+mod soft;
 mod token;
 mod weighting;
 
@@ -48,5 +51,6 @@ pub use error::{LossError, Result};
 pub use multitask::{MultiTaskLoss, Parts};
 pub use pcgrad::{Projected, project_conflicts};
 pub use reduction::{Counts, Reduction};
+pub use soft::{Divergence, SoftSettings, SoftTargets, Vocabulary};
 pub use token::{IGNORED, cross_entropy, smoothed_nll};
 pub use weighting::{Passage, TaskWeights, Weighting};

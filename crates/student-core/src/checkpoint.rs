@@ -15,7 +15,7 @@ use tch::Tensor;
 
 use crate::error::io_error;
 use crate::evaluation::Evaluation;
-use crate::optimizer::AdamW;
+use crate::optimizer::Optimizer;
 use crate::tensors::{assign_tensors, read_tensors, write_tensors};
 use crate::{PerTask, Result, StudentCoreError, TrainConfig, Trainable};
 
@@ -87,17 +87,6 @@ pub(crate) struct State {
     pub(crate) evaluations_since_best: u32,
 }
 
-/// Names of the tensors of a checkpoint: a prefix and the parameter's name.
-fn named(optimizer: &AdamW) -> Vec<(String, &Tensor)> {
-    let mut tensors = Vec::new();
-    for (name, parameter, mean, square) in optimizer.state() {
-        tensors.push((format!("parameter.{name}"), parameter));
-        tensors.push((format!("adam_mean.{name}"), mean));
-        tensors.push((format!("adam_square.{name}"), square));
-    }
-    tensors
-}
-
 fn borrowed<'a>(
     tensors: &'a [(String, &'a Tensor)],
 ) -> impl Iterator<Item = (&'a str, &'a Tensor)> {
@@ -109,12 +98,12 @@ impl State {
     pub(crate) fn save(
         &mut self,
         folder: &Path,
-        optimizer: &AdamW,
+        optimizer: &Optimizer,
         weights: &TaskWeights,
     ) -> Result<()> {
         self.epochs = weights.epochs().to_vec();
         self.tensors = format!("training_state.{}.safetensors", self.step);
-        let tensors = named(optimizer);
+        let tensors = optimizer.tensors();
         write_tensors(&folder.join(&self.tensors), borrowed(&tensors), &[])?;
         write_atomic(&folder.join(STATE_FILE), |writer| {
             serde_json::to_writer_pretty(&mut *writer, self)?;
@@ -169,7 +158,7 @@ impl State {
     pub(crate) fn restore(
         &self,
         folder: &Path,
-        optimizer: &mut AdamW,
+        optimizer: &mut Optimizer,
         weights: &mut TaskWeights,
     ) -> Result<()> {
         let state = folder.join(STATE_FILE);
@@ -179,7 +168,7 @@ impl State {
         }
         let path = folder.join(&self.tensors);
         let tensors = read_tensors(&path)?;
-        assign_tensors(borrowed(&named(optimizer)), tensors, &path)?;
+        assign_tensors(borrowed(&optimizer.tensors()), tensors, &path)?;
         optimizer.set_steps(self.step);
         weights.set_epochs(&self.epochs)?;
         Ok(())

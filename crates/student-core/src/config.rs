@@ -3,7 +3,7 @@
 use mtl_loss::{Reduction, Weighting};
 use serde::{Deserialize, Serialize};
 
-use crate::optimizer::AdamSettings;
+use crate::optimizer::{AdafactorSettings, AdamSettings};
 use crate::schedule::{Decay, Schedule};
 use crate::{Result, StudentCoreError};
 
@@ -31,8 +31,10 @@ pub struct TrainConfig {
     pub learning_rate: f64,
     /// Warm-up and decay of the learning rate.
     pub schedule: Schedule,
-    /// The optimizer.
+    /// The optimizer, unless [`adafactor`](Self::adafactor) is given.
     pub adam: AdamSettings,
+    /// Adafactor in its place, whose state is a fraction of the memory.
+    pub adafactor: Option<AdafactorSettings>,
     /// Limit on the norm of the gradient; none to leave it as it is.
     pub clip: Option<f64>,
     /// How the tokens of a task become one number.
@@ -79,6 +81,7 @@ impl TrainConfig {
             learning_rate: 1e-5,
             schedule: Schedule::default(),
             adam: AdamSettings::default(),
+            adafactor: None,
             clip: None,
             reduction: Reduction::TokenMean,
             weighting: Weighting::fixed([0.5, 0.5]),

@@ -1,7 +1,7 @@
 //! What every trained student shares: model traits, the multi-task trainer, decoding.
 //!
 //! ```text
-//! Dataset ──batching──▶ Batch ──Trainable::token_nll──▶ mtl_loss ──▶ AdamW ──▶ checkpoint, metrics
+//! Dataset ──batching──▶ Batch ──Trainable::token_nll──▶ mtl_loss ──▶ optimizer ──▶ checkpoint, metrics
 //!                                                                   Decodable ──decode──▶ answers
 //! ```
 //!
@@ -50,6 +50,7 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+mod adafactor;
 pub mod batching;
 mod checkpoint;
 mod config;

@@ -1,9 +1,11 @@
-//! AdamW on tensors, in place, with its state at hand.
+//! Optimizers on tensors, in place, with their state at hand: AdamW here, [`Adafactor`] beside it.
 
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor, no_grad};
 
 use crate::{Result, StudentCoreError};
+
+pub use crate::adafactor::{Adafactor, AdafactorSettings};
 
 /// Elements updated together: the six buffers involved then stay in the cache, and the temporaries
 /// stay small whatever the size of the largest tensor. Smaller pieces would cost more in starting
@@ -131,41 +133,12 @@ impl AdamW {
         self.slots.iter().map(|slot| (&*slot.name, &slot.parameter, &slot.mean, &slot.square))
     }
 
-    /// Sets every gradient to zero. [`step`](Self::step) does so by itself; this is for what was
-    /// left behind before the first.
-    ///
-    /// # Errors
-    /// [`StudentCoreError::Torch`].
-    pub fn zero_gradients(&self) -> Result<()> {
-        no_grad(|| {
-            for slot in &self.slots {
-                let mut gradient = slot.parameter.f_grad()?;
-                if gradient.defined() {
-                    let _ = gradient.f_zero_()?;
-                }
-            }
-            Ok(())
-        })
-    }
-
     /// The norm of all gradients together. One wait for the device.
     ///
     /// # Errors
     /// [`StudentCoreError::Torch`].
     pub fn gradient_norm(&self) -> Result<f64> {
-        no_grad(|| {
-            let mut norms = Vec::with_capacity(self.slots.len());
-            for slot in &self.slots {
-                let gradient = slot.parameter.f_grad()?;
-                if gradient.defined() {
-                    norms.push(gradient.f_norm()?.f_to_kind(Kind::Float)?);
-                }
-            }
-            match norms.is_empty() {
-                true => Ok(0.0),
-                false => Ok(Tensor::f_stack(&norms, 0)?.f_norm()?.f_double_value(&[])?),
-            }
-        })
+        gradient_norm(self.slots.iter().map(|slot| &slot.parameter))
     }
 
     /// One step at learning rate `rate` with every gradient times `scale` (see [`clip_factor`]).
@@ -197,6 +170,106 @@ impl AdamW {
     }
 }
 
+/// Either optimizer, as the trainer holds it.
+#[derive(Debug)]
+pub(crate) enum Optimizer {
+    AdamW(AdamW),
+    Adafactor(Adafactor),
+}
+
+impl Optimizer {
+    /// Adds a parameter that does not decay.
+    pub(crate) fn add_without_decay(&mut self, name: &str, parameter: Tensor) -> Result<()> {
+        match self {
+            Optimizer::AdamW(adam) => adam.add_without_decay(name, parameter),
+            Optimizer::Adafactor(adafactor) => adafactor.push(name.to_owned(), parameter, false),
+        }
+    }
+
+    /// The parameters by name.
+    pub(crate) fn parameters(&self) -> Vec<(&str, &Tensor)> {
+        match self {
+            Optimizer::AdamW(adam) => {
+                adam.state().map(|(name, tensor, ..)| (name, tensor)).collect()
+            }
+            Optimizer::Adafactor(adafactor) => adafactor.parameters().collect(),
+        }
+    }
+
+    /// All that a checkpoint must hold: the parameters and what is kept of their gradients.
+    pub(crate) fn tensors(&self) -> Vec<(String, &Tensor)> {
+        let mut tensors: Vec<(String, &Tensor)> = self
+            .parameters()
+            .into_iter()
+            .map(|(name, tensor)| (format!("parameter.{name}"), tensor))
+            .collect();
+        match self {
+            Optimizer::AdamW(adam) => {
+                for (name, _, mean, square) in adam.state() {
+                    tensors.push((format!("adam_mean.{name}"), mean));
+                    tensors.push((format!("adam_square.{name}"), square));
+                }
+            }
+            Optimizer::Adafactor(adafactor) => tensors.extend(adafactor.state()),
+        }
+        tensors
+    }
+
+    pub(crate) fn set_steps(&mut self, steps: u64) {
+        match self {
+            Optimizer::AdamW(adam) => adam.set_steps(steps),
+            Optimizer::Adafactor(adafactor) => adafactor.set_steps(steps),
+        }
+    }
+
+    /// Sets every gradient to zero. A step does so by itself; this is for what was left behind before
+    /// the first.
+    pub(crate) fn zero_gradients(&self) -> Result<()> {
+        no_grad(|| {
+            for (_, parameter) in self.parameters() {
+                let mut gradient = parameter.f_grad()?;
+                if gradient.defined() {
+                    let _ = gradient.f_zero_()?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    pub(crate) fn gradient_norm(&self) -> Result<f64> {
+        gradient_norm(self.parameters().into_iter().map(|(_, parameter)| parameter))
+    }
+
+    pub(crate) fn step(&mut self, rate: f64, scale: f64) -> Result<()> {
+        match self {
+            Optimizer::AdamW(adam) => adam.step(rate, scale),
+            Optimizer::Adafactor(adafactor) => adafactor.step(rate, scale),
+        }
+    }
+}
+
+fn gradient_norm<'a>(parameters: impl Iterator<Item = &'a Tensor>) -> Result<f64> {
+    no_grad(|| {
+        let mut norms = Vec::new();
+        for parameter in parameters {
+            let gradient = parameter.f_grad()?;
+            if gradient.defined() {
+                norms.push(gradient.f_norm()?.f_to_kind(Kind::Float)?);
+            }
+        }
+        match norms.is_empty() {
+            true => Ok(0.0),
+            false => Ok(Tensor::f_stack(&norms, 0)?.f_norm()?.f_double_value(&[])?),
+        }
+    })
+}
+
+/// The gradient of a parameter; one that has none counts as one with gradient zero.
+pub(crate) fn gradient_of(parameter: &Tensor) -> Result<Tensor> {
+    let gradient = parameter.f_grad()?;
+    Ok(if gradient.defined() { gradient } else { parameter.f_zeros_like()? })
+}
+
 /// The factor that brings gradients of the given norm within `limit`; at most 1. As torch's
 /// `clip_grad_norm_`.
 pub fn clip_factor(norm: f64, limit: f64) -> f64 {
@@ -217,11 +290,7 @@ struct Sizes {
 
 impl Slot {
     fn update(&mut self, sizes: &Sizes) -> Result<()> {
-        let gradient = self.parameter.f_grad()?;
-        let gradient = match gradient.defined() {
-            true => gradient,
-            false => self.parameter.f_zeros_like()?,
-        };
+        let gradient = gradient_of(&self.parameter)?;
         let parameter = self.parameter.f_detach()?;
         let buffers = [&parameter, &gradient, &self.mean, &self.square];
         let numel = parameter.numel() as i64;

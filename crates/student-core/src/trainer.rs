@@ -17,7 +17,7 @@ use crate::evaluation::{Evaluation, evaluate};
 use crate::metrics::{
     METRICS_FILE, Metrics, PerTask, Timing, TrainMetrics, ValidationMetrics, open_log, resident_mb,
 };
-use crate::optimizer::{AdamW, clip_factor};
+use crate::optimizer::{Adafactor, AdamW, Optimizer, clip_factor};
 use crate::random::Random;
 use crate::{Batch, Dataset, Example, Result, StudentCoreError, TrainConfig, Trainable};
 
@@ -87,7 +87,7 @@ impl Trainer {
     pub fn new(config: TrainConfig, folder: impl Into<PathBuf>) -> Result<Trainer> {
         config.check()?;
         loss(&config, Device::Cpu)?;
-        AdamW::new(Vec::new(), config.adam)?;
+        optimizer(&config, Vec::new())?;
         Ok(Trainer { config, folder: folder.into(), stop: Arc::default() })
     }
 
@@ -147,6 +147,13 @@ fn loss(config: &TrainConfig, device: Device) -> Result<MultiTaskLoss> {
     Ok(MultiTaskLoss::new(config.reduction, weighting, Task::ALL.len(), device)?)
 }
 
+fn optimizer(config: &TrainConfig, parameters: Vec<(String, Tensor)>) -> Result<Optimizer> {
+    Ok(match config.adafactor {
+        Some(settings) => Optimizer::Adafactor(Adafactor::new(parameters, settings)?),
+        None => Optimizer::AdamW(AdamW::new(parameters, config.adam)?),
+    })
+}
+
 /// A call of [`Trainer::train`] under way.
 struct Run<'a, M: ?Sized> {
     config: &'a TrainConfig,
@@ -155,7 +162,7 @@ struct Run<'a, M: ?Sized> {
     visits: Visits<'a>,
     validation: &'a Dataset,
     device: Device,
-    optimizer: AdamW,
+    optimizer: Optimizer,
     loss: MultiTaskLoss,
     log: Appender,
     state: State,
@@ -199,7 +206,7 @@ impl<'a, M: Trainable + ?Sized> Run<'a, M> {
             let reason = "no example of a task that counts".to_owned();
             return Err(StudentCoreError::Data(reason));
         }
-        let mut optimizer = AdamW::new(parameters, config.adam)?;
+        let mut optimizer = optimizer(config, parameters)?;
         if let Some(parameter) = loss.weights.parameter() {
             optimizer.add_without_decay("task_weights.log_variance", parameter.shallow_clone())?;
         }
@@ -443,14 +450,16 @@ impl<'a, M: Trainable + ?Sized> Run<'a, M> {
                 }
                 Ok(taken)
             };
-            self.optimizer.state().map(|(_, parameter, ..)| take(parameter)).collect()
+            self.optimizer.parameters().into_iter().map(|(_, p)| take(p)).collect()
         })
     }
 
     fn put_projected(&self, gradients: &[Vec<Tensor>]) -> Result<Option<f64>> {
         let projected = project_conflicts(gradients)?;
         no_grad(|| -> Result<()> {
-            for ((_, parameter, ..), from) in self.optimizer.state().zip(&projected.gradient) {
+            for ((_, parameter), from) in
+                self.optimizer.parameters().into_iter().zip(&projected.gradient)
+            {
                 let mut gradient = parameter.f_grad()?;
                 // One without a gradient took part in no task.
                 if gradient.defined() {

@@ -1,6 +1,6 @@
 //! AdamW and clipping beside those of libtorch itself.
 
-use student_core::optimizer::{AdamSettings, AdamW, clip_factor};
+use student_core::optimizer::{Adafactor, AdafactorSettings, AdamSettings, AdamW, clip_factor};
 use tch::nn::{self, OptimizerConfig};
 use tch::{Device, Kind, Tensor};
 
@@ -151,4 +151,47 @@ fn settings_out_of_range_are_refused() {
     ] {
         assert!(AdamW::new(Vec::new(), settings).is_err(), "{settings:?}");
     }
+}
+
+#[test]
+fn adafactor_is_that_of_transformers() {
+    tch::set_num_threads(1);
+    let golden: serde_json::Value =
+        serde_json::from_str(include_str!("golden/adafactor.json")).unwrap();
+    let numbers =
+        |value: &serde_json::Value| -> Vec<f32> { serde_json::from_value(value.clone()).unwrap() };
+    for (name, scale_by_size, weight_decay) in [("scaled", true, 0.0), ("plain", false, 0.01)] {
+        let parameters: Vec<(String, Tensor)> = (0..4)
+            .map(|index| {
+                let shape: Vec<i64> =
+                    serde_json::from_value(golden["shapes"][index].clone()).unwrap();
+                let start = Tensor::from_slice(&numbers(&golden["start"][index]));
+                (index.to_string(), start.view(&shape[..]).set_requires_grad(true))
+            })
+            .collect();
+        let settings =
+            AdafactorSettings { scale_by_size, weight_decay, ..AdafactorSettings::default() };
+        let named = parameters.iter().map(|(n, p)| (n.clone(), p.shallow_clone())).collect();
+        let mut optimizer = Adafactor::new(named, settings).unwrap();
+        for step in 0..6 {
+            for (index, (_, parameter)) in parameters.iter().enumerate() {
+                // A loss whose gradient is this.
+                let wave = (parameter.detach() * (index + 1) as f64 + 0.3 * step as f64).sin();
+                let gradient = wave * 10f64.powi(index as i32 - 1);
+                (parameter * gradient).sum(Kind::Float).backward();
+            }
+            optimizer.step(1e-2, 1.0).unwrap();
+            for (index, (_, parameter)) in parameters.iter().enumerate() {
+                let wanted = numbers(&golden["cases"][name][step][index]);
+                let found = Vec::<f32>::try_from(parameter.detach().reshape([-1])).unwrap();
+                for (found, wanted) in found.iter().zip(wanted) {
+                    let off = (found - wanted).abs();
+                    assert!(off <= 2e-6, "{name} {step} {index}: {found} {wanted}");
+                }
+                assert_eq!(parameter.grad().abs().max().double_value(&[]), 0.0);
+            }
+        }
+    }
+    let bad = AdafactorSettings { decay: 0.5, ..AdafactorSettings::default() };
+    assert!(Adafactor::new(Vec::new(), bad).is_err());
 }

@@ -14,7 +14,7 @@ use distill_core::Task;
 use distill_core::jsonl;
 use mtl_loss::{Reduction, Weighting};
 use student_core::metrics::{METRICS_FILE, Metrics, Timing};
-use student_core::optimizer::AdamSettings;
+use student_core::optimizer::{AdafactorSettings, AdamSettings};
 use student_core::{
     Dataset, End, Item, MODEL_FILE, Outcome, PerTask, STATE_FILE, StudentCoreError, TrainConfig,
     Trainer, evaluate, load_parameters,
@@ -83,12 +83,13 @@ fn both_tasks_beat_the_untrained_student() {
 #[test]
 fn a_killed_run_goes_on_bit_for_bit() {
     let rules = [
-        (Weighting::fixed([0.5, 0.5]), false),
-        (Weighting::Uncertainty, false),
-        (Weighting::DynamicAverage { temperature: 2.0 }, true),
+        (Weighting::fixed([0.5, 0.5]), false, None),
+        (Weighting::Uncertainty, false, None),
+        (Weighting::DynamicAverage { temperature: 2.0 }, true, None),
+        (Weighting::fixed([0.5, 0.5]), false, Some(AdafactorSettings::default())),
     ];
-    for (weighting, project_conflicts) in rules {
-        let config = TrainConfig { weighting, project_conflicts, ..config() };
+    for (weighting, project_conflicts, adafactor) in rules {
+        let config = TrainConfig { weighting, project_conflicts, adafactor, ..config() };
         let whole = tempfile::tempdir().unwrap();
         let expected = Toy::new(1, 0.2);
         train(&config, whole.path(), &expected).unwrap();

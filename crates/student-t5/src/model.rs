@@ -29,6 +29,7 @@ pub struct T5 {
     pub(crate) decoder: Stack,
     pub(crate) named: Vec<(String, Tensor)>,
     pub(crate) checkpointing: bool,
+    mixed: bool,
 }
 
 #[derive(Debug)]
@@ -167,6 +168,32 @@ impl Positions {
 pub(crate) struct Pass {
     pub(crate) graph: bool,
     pub(crate) dropout: Dropout,
+    /// Whether products are of 16-bit numbers (bfloat16) and everything else of 32-bit ones.
+    pub(crate) mixed: bool,
+}
+
+impl Pass {
+    /// Without gradients or dropout.
+    pub(crate) fn plain() -> Pass {
+        Pass { graph: false, dropout: Dropout::off(), mixed: false }
+    }
+
+    /// `x·weightᵀ`.
+    pub(crate) fn linear(&self, x: &Tensor, weight: &Tensor) -> Torch<Tensor> {
+        if !self.mixed {
+            return x.f_linear(weight, none());
+        }
+        let (x, weight) = (x.f_to_kind(Kind::BFloat16)?, weight.f_to_kind(Kind::BFloat16)?);
+        x.f_linear(&weight, none())?.f_to_kind(Kind::Float)
+    }
+
+    /// Products of matrices side by side.
+    fn products(&self, a: &Tensor, b: &Tensor) -> Torch<Tensor> {
+        if !self.mixed {
+            return a.f_bmm(b);
+        }
+        a.f_to_kind(Kind::BFloat16)?.f_bmm(&b.f_to_kind(Kind::BFloat16)?)?.f_to_kind(Kind::Float)
+    }
 }
 
 /// What attention adds where it must not look: the most negative number, as in transformers, so
@@ -197,14 +224,15 @@ pub(crate) fn attend(
     key: &Tensor,
     value: &Tensor,
     bias: Option<&Tensor>,
-    dropout: &Dropout,
+    pass: &Pass,
 ) -> Torch<Tensor> {
     let key = key.f_transpose(1, 2)?;
     let scores = match bias {
-        Some(bias) => bias.f_baddbmm(query, &key, 1.0, 1.0)?,
-        None => query.f_bmm(&key)?,
+        Some(bias) if !pass.mixed => bias.f_baddbmm(query, &key, 1.0, 1.0)?,
+        Some(bias) => pass.products(query, &key)?.f_add(bias)?,
+        None => pass.products(query, &key)?,
     };
-    dropout.apply(scores.f_softmax(-1, None)?)?.f_bmm(value)
+    pass.products(&pass.dropout.apply(scores.f_softmax(-1, None)?)?, value)
 }
 
 impl T5 {
@@ -303,8 +331,17 @@ impl T5 {
         let encoder = stack("encoder", config.num_layers)?;
         let decoder = stack("decoder", config.decoder_layers())?;
         let head = if own_head { Some(leaf(take("lm_head.weight".into())?)?) } else { None };
-        let mut model =
-            T5 { config, shared, head, encoder, decoder, named: Vec::new(), checkpointing: false };
+        let mut model = T5 {
+            config,
+            shared,
+            head,
+            encoder,
+            decoder,
+            named: Vec::new(),
+            checkpointing: false,
+            mixed: false,
+        };
+        model.mixed = model.device().is_cuda();
         model.named = model.collect_named();
         Ok(model)
     }
@@ -358,6 +395,13 @@ impl T5 {
         self.checkpointing = on;
     }
 
+    /// Whether training multiplies matrices in bfloat16 and does all else, weights and gradients
+    /// included, in 32 bits, as torch's autocast does. On by default on CUDA devices; on a CPU the pass
+    /// that learns by hand takes no notice. Evaluation and decoding stay at 32 bits.
+    pub fn set_mixed(&mut self, on: bool) {
+        self.mixed = on;
+    }
+
     /// Where the weights are.
     pub fn device(&self) -> Device {
         self.shared.device()
@@ -383,7 +427,7 @@ impl T5 {
     /// # Errors
     /// Whatever libtorch says, such as ids outside the vocabulary.
     pub fn encoder_output(&self, source: &Tensor, mask: &Tensor) -> Result<Tensor> {
-        let pass = Pass { graph: false, dropout: Dropout::off() };
+        let pass = Pass::plain();
         Ok(no_grad(|| -> Torch<Tensor> {
             let padding = padding_bias(mask, self.shared.f_kind()?)?;
             self.encode_all(source, padding.as_ref(), &pass)
@@ -396,7 +440,7 @@ impl T5 {
     /// # Errors
     /// Whatever libtorch says, such as ids outside the vocabulary.
     pub fn logits(&self, source: &Tensor, mask: &Tensor, target: &Tensor) -> Result<Tensor> {
-        let pass = Pass { graph: false, dropout: Dropout::off() };
+        let pass = Pass::plain();
         Ok(no_grad(|| self.decode_all(source, mask, target, &pass)?.f_linear(self.head(), none()))?)
     }
 
@@ -443,7 +487,7 @@ impl T5 {
     pub(crate) fn feed(&self, layer: &Layer, x: &Tensor, pass: &Pass) -> Torch<Tensor> {
         let FeedForward { activation, gated } = self.config.feed_forward_proj;
         let weight = layer.feed_in.weight(pass.graph)?;
-        let inner = layer.feed_norm.forward(x)?.f_linear(&weight, none())?;
+        let inner = pass.linear(&layer.feed_norm.forward(x)?, &weight)?;
         let inner = if gated {
             let halves = inner.f_chunk(2, -1)?;
             pass.dropout
@@ -454,7 +498,7 @@ impl T5 {
         } else {
             pass.dropout.apply(activate(activation, inner)?)?
         };
-        pass.dropout.add(x, inner.f_linear(&layer.feed_out, none())?)
+        pass.dropout.add(x, pass.linear(&inner, &layer.feed_out)?)
     }
 
     /// Self-attention of whole sequences, added to the residual.
@@ -467,11 +511,11 @@ impl T5 {
     ) -> Torch<Tensor> {
         let (rows, length, _) = x.size3()?;
         let weight = layer.qkv.weight(pass.graph)?;
-        let qkv = layer.norm.forward(x)?.f_linear(&weight, none())?;
+        let qkv = pass.linear(&layer.norm.forward(x)?, &weight)?;
         let parts = self.split_heads(&qkv, rows, length, 3)?;
-        let seen = attend(&parts[0], &parts[1], &parts[2], Some(bias), &pass.dropout)?;
+        let seen = attend(&parts[0], &parts[1], &parts[2], Some(bias), pass)?;
         let seen = self.join_heads(&seen, rows, length)?;
-        pass.dropout.add(x, seen.f_linear(&layer.output, none())?)
+        pass.dropout.add(x, pass.linear(&seen, &layer.output)?)
     }
 
     /// Attention of whole sequences to the encoder's output, added to the residual.
@@ -484,12 +528,12 @@ impl T5 {
         pass: &Pass,
     ) -> Torch<Tensor> {
         let (rows, length, _) = x.size3()?;
-        let query = cross.norm.forward(x)?.f_linear(&cross.query, none())?;
+        let query = pass.linear(&cross.norm.forward(x)?, &cross.query)?;
         let query = &self.split_heads(&query, rows, length, 1)?[0];
         let (key, value) = self.cross_key_value(cross, encoded, pass)?;
-        let seen = attend(query, &key, &value, padding, &pass.dropout)?;
+        let seen = attend(query, &key, &value, padding, pass)?;
         let seen = self.join_heads(&seen, rows, length)?;
-        pass.dropout.add(x, seen.f_linear(&cross.output, none())?)
+        pass.dropout.add(x, pass.linear(&seen, &cross.output)?)
     }
 
     /// Keys and values of the encoder's output, `[rows × heads, length, d_kv]` each.
@@ -500,7 +544,7 @@ impl T5 {
         pass: &Pass,
     ) -> Torch<(Tensor, Tensor)> {
         let (rows, length, _) = encoded.size3()?;
-        let both = encoded.f_linear(&cross.key_value.weight(pass.graph)?, none())?;
+        let both = pass.linear(encoded, &cross.key_value.weight(pass.graph)?)?;
         let mut parts = self.split_heads(&both, rows, length, 2)?.into_iter();
         match (parts.next(), parts.next()) {
             (Some(key), Some(value)) => Ok((key, value)),
@@ -606,7 +650,8 @@ impl T5 {
 
     fn token_nll_inner(&self, batch: &Batch, train: bool) -> Torch<(Tensor, Tensor)> {
         let rate = if train { self.config.dropout_rate } else { 0.0 };
-        let pass = Pass { graph: true, dropout: Dropout::from_torch(rate)? };
+        let mixed = train && self.mixed;
+        let pass = Pass { graph: true, dropout: Dropout::from_torch(rate)?, mixed };
         let target = self.shifted(&batch.labels)?;
         let output = self.decode_all(&batch.source, &batch.source_mask, &target, &pass)?;
         let (rows, length, width) = output.size3()?;
@@ -618,10 +663,13 @@ impl T5 {
         let at = wanted.f_nonzero()?.f_squeeze_dim(-1)?;
         let count = at.size1()?;
         let nll = if count == rows * length {
-            self.row_nll(&output, &labels)?
+            self.row_nll(&output, &labels, &pass)?
         } else {
-            let some =
-                self.row_nll(&output.f_index_select(0, &at)?, &labels.f_index_select(0, &at)?)?;
+            let some = self.row_nll(
+                &output.f_index_select(0, &at)?,
+                &labels.f_index_select(0, &at)?,
+                &pass,
+            )?;
             let zeros =
                 Tensor::f_zeros([rows * length].as_slice(), (some.f_kind()?, some.device()))?;
             zeros.f_index_copy(0, &at, &some)?
@@ -629,8 +677,8 @@ impl T5 {
         Ok((nll.f_view([rows, length].as_slice())?, mask))
     }
 
-    fn row_nll(&self, output: &Tensor, labels: &Tensor) -> Torch<Tensor> {
-        let logits = output.f_linear(self.head(), none())?;
+    fn row_nll(&self, output: &Tensor, labels: &Tensor, pass: &Pass) -> Torch<Tensor> {
+        let logits = pass.linear(output, self.head())?;
         logits.f_log_softmax(-1, Kind::Float)?.f_nll_loss(labels, none(), Reduction::None, -100)
     }
 }

@@ -22,7 +22,7 @@ use distill_core::student::Ranked;
 use distill_core::{
     Language, Lesson, Mode, Problem, Pseudocode, Solution, Step, Student, StudentError, Task,
 };
-use serde_json::Value;
+use serde::Deserialize;
 use student_core::decode::{DecodeOptions, Hypothesis, decode};
 use student_core::{Batch, Example, Item};
 use tch::Device;
@@ -31,7 +31,8 @@ use crate::config::T5Config;
 use crate::error::{Result, T5Error, io_error};
 use crate::generation::GenerationConfig;
 use crate::model::T5;
-use crate::tokenizer::{self, Tokenizer};
+use crate::plans::PlanSampling;
+use crate::tokenizer::{self, Tokenizer, Trigger};
 
 /// Longest source where a folder does not say.
 pub const DEFAULT_LONGEST_SOURCE: usize = 512;
@@ -52,6 +53,8 @@ pub struct T5Student {
     pub longest_source: usize,
     /// Sources decoded together; memory grows with it, answers do not change.
     pub batch: usize,
+    /// Whether a chained answer is that of the likeliest plan alone, or of several plans together.
+    pub plans: Option<PlanSampling>,
     /// The student's name in tables.
     pub name: String,
 }
@@ -92,6 +95,7 @@ impl T5Student {
             generation: GenerationConfig::default(),
             longest_source: DEFAULT_LONGEST_SOURCE,
             batch: DEFAULT_BATCH,
+            plans: None,
             name: "t5".to_owned(),
         })
     }
@@ -109,9 +113,9 @@ impl T5Student {
         let mut student = T5Student::from_parts(T5::load(folder, device)?, tokenizer)?;
         student.generation = GenerationConfig::load(folder)?;
         student.generation.options(student.model.config())?;
-        if let Some(longest) = read_longest(&folder.join(tokenizer::SETTINGS))? {
-            student.longest_source = longest;
-        }
+        let (longest, trigger) = read_settings(&folder.join(tokenizer::SETTINGS))?;
+        student.longest_source = longest.unwrap_or(student.longest_source);
+        student.tokenizer.set_trigger(trigger)?;
         if let Some(name) = folder.file_name() {
             student.name = name.to_string_lossy().into_owned();
         }
@@ -219,6 +223,14 @@ impl T5Student {
         if options.sampling.is_none() {
             options.beams = options.beams.max(n);
         }
+        self.write_with(sources, options)
+    }
+
+    pub(crate) fn write_with(
+        &self,
+        sources: &[Vec<i64>],
+        mut options: DecodeOptions,
+    ) -> Result<Vec<Vec<(String, Hypothesis)>>> {
         let mut order: Vec<usize> = (0..sources.len()).collect();
         order.sort_by_key(|&index| sources[index].len());
         let mut texts = vec![Vec::new(); sources.len()];
@@ -262,6 +274,9 @@ impl T5Student {
     }
 
     fn answer_all(&self, problems: &[Problem], mode: Mode, n: usize) -> Result<Vec<Vec<Ranked>>> {
+        if let (Mode::Chained, Some(plans)) = (mode, &self.plans) {
+            return self.answer_over_plans(problems, n, plans);
+        }
         let plans: Vec<Option<String>> = match mode {
             Mode::Direct => vec![None; problems.len()],
             Mode::Chained => {
@@ -292,7 +307,7 @@ impl T5Student {
             .collect())
     }
 
-    fn encode_problems(
+    pub(crate) fn encode_problems(
         &self,
         task: Task,
         problems: &[Problem],
@@ -322,21 +337,27 @@ impl T5Student {
 }
 
 /// The steps of a plan that the student wrote; without a number it is one step.
-fn read_plan(text: &str) -> Pseudocode {
+pub(crate) fn read_plan(text: &str) -> Pseudocode {
     Pseudocode::from_text(text).unwrap_or_else(|_| Pseudocode::new([Step::new(0, text)]))
 }
 
-/// The longest source that a `tokenizer_config.json` allows, if it says.
-fn read_longest(path: &Path) -> Result<Option<usize>> {
+/// The longest source that a `tokenizer_config.json` allows, if it says, and the trigger of tasks.
+fn read_settings(path: &Path) -> Result<(Option<usize>, Trigger)> {
     if !path.exists() {
-        return Ok(None);
+        return Ok((None, Trigger::default()));
+    }
+    #[derive(Deserialize)]
+    struct Settings {
+        model_max_length: Option<f64>,
+        #[serde(default)]
+        task_trigger: Trigger,
     }
     let text = fs::read_to_string(path).map_err(io_error("read", path))?;
-    let value: Value =
+    let Settings { model_max_length, task_trigger } =
         serde_json::from_str(&text).map_err(|error| T5Error::tokenizer(error).in_file(path))?;
     // transformers writes 1e30 where there is no limit.
-    let longest = value.get("model_max_length").and_then(Value::as_u64);
-    Ok(longest.and_then(|longest| usize::try_from(longest).ok()).filter(|&n| n < 1 << 24))
+    let longest = model_max_length.filter(|length| (1.0..16_777_216.0).contains(length));
+    Ok((longest.map(|length| length as usize), task_trigger))
 }
 
 impl Student for T5Student {

@@ -11,6 +11,7 @@ use std::path::Path;
 
 use distill_core::Task;
 use distill_core::jsonl::write_atomic;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokenizers::models::TrainerWrapper;
 use tokenizers::models::bpe::{BPE, BpeTrainer};
@@ -29,6 +30,8 @@ pub(crate) const FILE: &str = "tokenizer.json";
 pub(crate) const SETTINGS: &str = "tokenizer_config.json";
 
 const END: &str = "</s>";
+/// The masks of [`Trigger::Sentinel`], pseudocode first.
+const SENTINELS: [&str; 2] = ["<extra_id_0>", "<extra_id_1>"];
 
 /// Token ids of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +40,20 @@ pub struct Encoded {
     pub ids: Vec<i64>,
     /// Tokens that did not fit.
     pub cut: usize,
+}
+
+/// How a source says which task is wanted: what stands before its text.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trigger {
+    /// The token `[pseudocode]` or `[code]`, or its words where the tokenizer has no such token.
+    #[default]
+    Token,
+    /// The words `[pseudocode]` or `[code]`, as a text prefix.
+    Prefix,
+    /// A mask of CodeT5's pre-training, which means nothing else in a source: `<extra_id_0>` for
+    /// pseudocode, `<extra_id_1>` for code.
+    Sentinel,
 }
 
 /// A tokenizer and the ids of its special tokens.
@@ -48,6 +65,7 @@ pub struct Tokenizer {
     after: Vec<i64>,
     /// Ids of the triggers of [`Task::ALL`], where they are tokens.
     triggers: [Option<i64>; 2],
+    trigger: Trigger,
 }
 
 impl Tokenizer {
@@ -203,7 +221,7 @@ impl Tokenizer {
             after.extend(inner.token_to_id(END).map(i64::from));
         }
         let triggers = Task::ALL.map(|task| inner.token_to_id(task.trigger()).map(i64::from));
-        Ok(Tokenizer { inner, before, after, triggers })
+        Ok(Tokenizer { inner, before, after, triggers, trigger: Trigger::default() })
     }
 
     /// Writes a `tokenizer.json` that transformers and every other user of `tokenizers` reads.
@@ -221,6 +239,7 @@ impl Tokenizer {
             "tokenizer_class": "PreTrainedTokenizerFast",
             "model_max_length": longest,
             "clean_up_tokenization_spaces": false,
+            "task_trigger": self.trigger,
         });
         for (name, token) in [
             ("pad_token", "<pad>"),
@@ -245,16 +264,41 @@ impl Tokenizer {
         self.encode_behind(&[], text, most)
     }
 
-    /// As [`encode`](Self::encode) with the task's trigger before the text: one token where the
-    /// tokenizer has it, else the words of it.
+    /// As [`encode`](Self::encode) with the task's [`Trigger`] before the text.
     ///
     /// # Errors
     /// As [`encode`](Self::encode).
     pub fn encode_source(&self, task: Task, text: &str, most: usize) -> Result<Encoded> {
-        match self.triggers[usize::from(task == Task::Code)] {
+        let place = usize::from(task == Task::Code);
+        let token = match self.trigger {
+            Trigger::Token => self.triggers[place],
+            Trigger::Prefix => None,
+            Trigger::Sentinel => self.id(SENTINELS[place]),
+        };
+        match token {
             Some(id) => self.encode_behind(&[id], text, most),
             None => self.encode(&format!("{} {text}", task.trigger()), most),
         }
+    }
+
+    /// How sources say which task is wanted.
+    pub fn trigger(&self) -> Trigger {
+        self.trigger
+    }
+
+    /// Changes how sources say which task is wanted: before training, and kept with the student.
+    ///
+    /// # Errors
+    /// [`T5Error::Setting`] for [`Trigger::Sentinel`] where the tokenizer lacks the masks.
+    pub fn set_trigger(&mut self, trigger: Trigger) -> Result<()> {
+        if trigger == Trigger::Sentinel && SENTINELS.iter().any(|token| self.id(token).is_none()) {
+            return Err(T5Error::Setting {
+                setting: "trigger",
+                reason: format!("the tokenizer has no {} and {}", SENTINELS[0], SENTINELS[1]),
+            });
+        }
+        self.trigger = trigger;
+        Ok(())
     }
 
     /// As [`encode`](Self::encode), but a text that is cut does not end with the end token: learning

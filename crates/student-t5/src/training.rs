@@ -687,6 +687,21 @@ mod tests {
     }
 
     #[test]
+    fn products_of_16_bit_numbers_are_close() {
+        let mut model = T5::new(config("relu"), 2, Device::Cpu).unwrap();
+        let batch = batch();
+        let (nll, wanted) = learn(&model, &batch, false);
+        model.set_mixed(true);
+        let (close, gradients) = learn(&model, &batch, false);
+        let apart = difference(&close, &nll);
+        assert!(apart > 0.0 && apart < 0.02, "{apart}");
+        for ((name, a), (_, b)) in gradients.iter().zip(&wanted) {
+            assert_eq!(a.kind(), Kind::Float);
+            assert!(difference(a, b) < 0.2, "{name}: {}", difference(a, b));
+        }
+    }
+
+    #[test]
     fn checkpoints_change_nothing() {
         let mut model = T5::new(config("relu"), 2, Device::Cpu).unwrap();
         let batch = batch();

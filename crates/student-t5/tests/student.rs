@@ -1,9 +1,11 @@
 //! A student: what it reads, what it answers, its folder.
 
 use distill_core::{Language, Lesson, Mode, Problem, Pseudocode, Solution, Student};
-use student_core::decode::{DecodeOptions, decode};
+use student_core::decode::{DecodeOptions, Sampling, decode};
 use student_core::{Batch, Decodable, Example};
-use student_t5::{GenerationConfig, Preset, T5, T5Config, T5Student, Tokenizer};
+use student_t5::{
+    GenerationConfig, PlanSampling, Preset, T5, T5Config, T5Student, Tokenizer, Trigger,
+};
 use tch::{Device, Kind, Tensor};
 
 const TEXTS: [&str; 3] = [
@@ -117,14 +119,48 @@ fn answers_come_in_order_and_do_not_depend_on_the_batch() {
 }
 
 #[test]
+fn answers_over_several_plans_are_sums() {
+    let mut student = student();
+    let problems = problems();
+    let plan = |plans: usize| {
+        let sampling = Sampling { top_k: 3, seed: 5, ..Sampling::default() };
+        Some(PlanSampling { plans, sampling })
+    };
+    student.plans = plan(4);
+    let all = student.answer(&problems, Mode::Chained, 2).unwrap();
+    assert_eq!(all.len(), problems.len());
+    for (problem, answers) in problems.iter().zip(&all) {
+        assert_eq!(answers.len(), 2);
+        assert!(answers[0].log_probability >= answers[1].log_probability);
+        assert!(answers.iter().all(|answer| answer.log_probability < 0.0));
+        // What is drawn for a problem does not depend on the others.
+        let alone = student.answer(std::slice::from_ref(problem), Mode::Chained, 2).unwrap();
+        assert_eq!(alone[0], *answers);
+    }
+    // With one plan it is P(z|y,x)·P(y|x) of that plan, as found by scoring both texts.
+    student.plans = plan(1);
+    let one = student.answer(&problems[..1], Mode::Chained, 1).unwrap().concat().remove(0);
+    let (four, same) = (&all[0], one.solution.code.clone());
+    if let Some(more) = four.iter().find(|answer| answer.solution.code == same) {
+        assert!(more.log_probability >= one.log_probability - 1e-4);
+    }
+    // Direct answers have no plan.
+    let direct = student.answer(&problems[..1], Mode::Direct, 1).unwrap();
+    student.plans = None;
+    assert_eq!(student.answer(&problems[..1], Mode::Direct, 1).unwrap(), direct);
+}
+
+#[test]
 fn a_folder_holds_all_of_a_student() {
     let mut student = student();
     student.longest_source = 77;
+    student.tokenizer.set_trigger(Trigger::Prefix).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().join("distilled");
     student.save(&folder).unwrap();
     let again = T5Student::load(&folder, Device::Cpu).unwrap();
     assert_eq!((again.longest_source, again.name()), (77, "distilled"));
+    assert_eq!(again.tokenizer.trigger(), Trigger::Prefix);
     let problems = problems();
     assert_eq!(
         again.answer(&problems, Mode::Chained, 2).unwrap(),

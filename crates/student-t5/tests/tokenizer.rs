@@ -4,7 +4,7 @@ use std::fs;
 
 use distill_core::Task;
 use proptest::prelude::*;
-use student_t5::{T5Config, T5Error, Tokenizer};
+use student_t5::{T5Config, T5Error, Tokenizer, Trigger};
 
 const TEXTS: [&str; 5] = [
     "def add(xs):\n    total = 0\n    for x in xs:\n        total += x\n    return total\n",
@@ -48,6 +48,19 @@ fn special_tokens_have_their_ids_and_never_come_from_text() {
     let source = tokenizer.encode_source(Task::Code, "x", 100).unwrap();
     assert_eq!((source.ids[0], *source.ids.last().unwrap()), (6, 2));
     assert_eq!(tokenizer.encode_source(Task::Pseudocode, "x", 100).unwrap().ids[0], 5);
+}
+
+#[test]
+fn a_text_prefix_can_stand_for_the_trigger() {
+    let mut tokenizer = trained();
+    let token = tokenizer.encode_source(Task::Code, "x", 100).unwrap().ids;
+    tokenizer.set_trigger(Trigger::Prefix).unwrap();
+    let words = tokenizer.encode_source(Task::Code, "x", 100).unwrap().ids;
+    assert!(words.len() > token.len() && words.iter().all(|&id| id != 6));
+    assert_eq!(tokenizer.decode(&words).unwrap(), "[code] x");
+    let error = tokenizer.set_trigger(Trigger::Sentinel).unwrap_err().to_string();
+    assert!(error.contains("<extra_id_0>"), "{error}");
+    assert_eq!(tokenizer.trigger(), Trigger::Prefix);
 }
 
 #[test]
@@ -116,7 +129,7 @@ fn the_layout_of_codet5() {
     fs::write(folder.path().join("vocab.json"), serde_json::to_string(&vocab).unwrap()).unwrap();
     let merges = folder.path().join("merges.txt");
     fs::write(&merges, "#version: 0.2\na b\nĠ ab\n").unwrap();
-    let tokenizer = Tokenizer::load(folder.path()).unwrap();
+    let mut tokenizer = Tokenizer::load(folder.path()).unwrap();
     assert_eq!(tokenizer.encode("ab ab", 10).unwrap().ids, [1, 8, 9, 2]);
     assert_eq!(tokenizer.decode(&[1, 8, 9, 2, 0, 0]).unwrap(), "ab ab");
     assert_eq!(tokenizer.id("<extra_id_99>"), Some(10));
@@ -126,6 +139,11 @@ fn the_layout_of_codet5() {
     let source = tokenizer.encode_source(Task::Code, "ab", 100).unwrap();
     assert_eq!(source.ids[..1], [1]);
     assert!(source.ids.len() > 4);
+    // Unless a mask of the pre-training is.
+    tokenizer.set_trigger(Trigger::Sentinel).unwrap();
+    for (task, id) in [(Task::Pseudocode, 109), (Task::Code, 108)] {
+        assert_eq!(tokenizer.encode_source(task, "ab", 100).unwrap().ids, [1, id, 8, 2]);
+    }
     fs::write(&merges, "a b\nb c\n").unwrap();
     let error = Tokenizer::load(folder.path()).unwrap_err().to_string();
     assert!(error.contains("merges.txt: line 2"), "{error}");

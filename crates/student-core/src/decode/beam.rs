@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::scores::{adjust, floats, ids};
+use super::scores::{adjust, likeliest};
 use super::session::Session;
 use super::{DecodeOptions, EarlyStopping, Hypothesis, normaliser, not_numbers};
 use crate::{Decodable, Result};
@@ -66,8 +66,7 @@ pub(super) fn decode<M: Decodable>(
         let last: Vec<i64> = texts.iter().map(|text| *text.last().unwrap_or(&start)).collect();
         let scores = session.step(&last)?.f_log_softmax(-1, Kind::Float)?;
         let scores = adjust(&scores, texts.into_iter(), options)?;
-        let (best, tokens) = scores.f_topk(top as i64, -1, true, true)?;
-        let (best, tokens) = (floats(&best)?, ids(&tokens)?);
+        let (best, tokens) = likeliest(&scores, top)?;
         let mut parents: Vec<i64> = Vec::with_capacity(session.live.len() * beams);
         for (place, &at) in session.live.iter().enumerate() {
             let rows = place * beams * top..(place + 1) * beams * top;

@@ -64,6 +64,39 @@ pub(super) fn adjust<'a>(
     Ok(scores)
 }
 
+/// The `most` highest scores of each row and their tokens, highest first, of equal ones the smaller
+/// token first.
+pub(super) fn likeliest(scores: &Tensor, most: usize) -> Result<(Vec<f32>, Vec<i64>)> {
+    if scores.device() != tch::Device::Cpu {
+        let (best, tokens) = scores.f_topk(most as i64, -1, true, true)?;
+        return Ok((floats(&best)?, ids(&tokens)?));
+    }
+    // torch sorts a copy of every row; a look at each score is enough.
+    let (rows, vocabulary) = scores.size2()?;
+    let scores = floats(scores)?;
+    let mut best = Vec::with_capacity(rows as usize * most);
+    let mut tokens = Vec::with_capacity(rows as usize * most);
+    let mut found: Vec<(f32, i64)> = Vec::with_capacity(most + 1);
+    for row in scores.chunks_exact((vocabulary as usize).max(1)) {
+        found.clear();
+        let mut least = f32::NEG_INFINITY;
+        for (token, &score) in row.iter().enumerate() {
+            // NaN is kept while there is room: whoever adds it up finds out.
+            if score > least || found.len() < most {
+                let place = found.partition_point(|(other, _)| other.total_cmp(&score).is_ge());
+                found.insert(place, (score, token as i64));
+                found.truncate(most);
+                if found.len() == most {
+                    least = found.last().map_or(least, |(score, _)| *score);
+                }
+            }
+        }
+        best.extend(found.iter().map(|(score, _)| *score));
+        tokens.extend(found.iter().map(|(_, token)| *token));
+    }
+    Ok((best, tokens))
+}
+
 /// The table as numbers of this machine, row after row.
 pub(super) fn floats(tensor: &Tensor) -> Result<Vec<f32>> {
     let tensor = tensor.f_to_device(tch::Device::Cpu)?.f_to_kind(Kind::Float)?.f_contiguous()?;
@@ -78,4 +111,32 @@ pub(super) fn ids(tensor: &Tensor) -> Result<Vec<i64>> {
     let mut numbers = vec![0; tensor.numel()];
     tensor.f_copy_data(&mut numbers, tensor.numel())?;
     Ok(numbers)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_likeliest_are_those_of_a_whole_sort(
+            rows in prop::collection::vec(prop::collection::vec(-3i8..4, 9), 1..4),
+            most in 1usize..10,
+        ) {
+            let flat: Vec<f32> = rows.concat().into_iter().map(f32::from).collect();
+            let table = Tensor::from_slice(&flat).view([rows.len() as i64, 9]);
+            let (best, tokens) = likeliest(&table, most).unwrap();
+            for (row, (best, tokens)) in
+                rows.iter().zip(best.chunks(most).zip(tokens.chunks(most)))
+            {
+                let mut order: Vec<usize> = (0..9).collect();
+                order.sort_by_key(|&token| std::cmp::Reverse(row[token]));
+                let wanted: Vec<i64> = order.iter().take(most).map(|&token| token as i64).collect();
+                prop_assert_eq!(tokens, &wanted[..]);
+                prop_assert!(best.iter().zip(&order).all(|(b, &o)| *b == f32::from(row[o])));
+            }
+        }
+    }
 }

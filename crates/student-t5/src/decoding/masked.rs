@@ -7,7 +7,6 @@
 use tch::Tensor;
 
 use super::{Memory, keep};
-use crate::dropout::Dropout;
 use crate::model::{Pass, T5, Torch, attend, blocked, none};
 
 /// Keys and values of the tokens decoded so far.
@@ -129,7 +128,7 @@ impl T5 {
         cache: &mut Masked,
         tokens: &Tensor,
     ) -> Torch<Tensor> {
-        let pass = Pass { graph: false, dropout: Dropout::off() };
+        let pass = Pass::plain();
         let (sources, beams) = (memory.sources, cache.beams);
         let (heads, width) = (self.config.num_heads, self.config.d_kv);
         let rows = sources * beams;
@@ -160,14 +159,14 @@ impl T5 {
                 &keys.f_narrow(1, 0, seen)?,
                 &values.f_narrow(1, 0, seen)?,
                 Some(&bias),
-                &pass.dropout,
+                &pass,
             )?;
             x = by_row(&found)?.f_linear(&layer.output, none())?.f_add_(&x)?;
             if let (Some(cross), Some((keys, values))) = (&layer.cross, memory.key_value.get(index))
             {
                 let query = cross.norm.forward(&x)?.f_linear(&cross.query, none())?;
                 let query = &by_head(&query, 1)?[0];
-                let found = attend(query, keys, values, memory.padding.as_ref(), &pass.dropout)?;
+                let found = attend(query, keys, values, memory.padding.as_ref(), &pass)?;
                 x = by_row(&found)?.f_linear(&cross.output, none())?.f_add_(&x)?;
             }
             x = self.feed(layer, &x, &pass)?;

@@ -12,7 +12,6 @@ use tch::{Kind, Tensor, no_grad};
 
 use self::masked::Masked;
 use self::paged::Paged;
-use crate::dropout::Dropout;
 use crate::kernels;
 use crate::model::{Pass, T5, Torch, padding_bias};
 
@@ -38,7 +37,7 @@ enum Kept {
 
 impl T5 {
     fn encode_inner(&self, source: &Tensor, mask: &Tensor) -> Torch<Memory> {
-        let pass = Pass { graph: false, dropout: Dropout::off() };
+        let pass = Pass::plain();
         let padding = padding_bias(mask, self.shared.f_kind()?)?;
         let encoded = self.encode_all(source, padding.as_ref(), &pass)?;
         let key_value = self
