@@ -16,6 +16,9 @@ use crate::error::{Result, T5Error};
 use crate::kernels;
 use crate::parameters::parameters;
 
+/// Numbers of the logits that exist at a time where no graph holds them: 64 MB.
+pub(crate) const LOGITS: i64 = 1 << 24;
+
 pub(crate) type Torch<T> = std::result::Result<T, TchError>;
 
 /// A T5 encoder and decoder with their head.
@@ -678,8 +681,25 @@ impl T5 {
     }
 
     fn row_nll(&self, output: &Tensor, labels: &Tensor, pass: &Pass) -> Torch<Tensor> {
-        let logits = pass.linear(output, self.head())?;
-        logits.f_log_softmax(-1, Kind::Float)?.f_nll_loss(labels, none(), Reduction::None, -100)
+        let (rows, each) = (output.size2()?.0, LOGITS / self.config.vocab_size);
+        let part = |start: i64, count: i64| -> Torch<Tensor> {
+            let logits = pass.linear(&output.f_narrow(0, start, count)?, self.head())?;
+            let labels = labels.f_narrow(0, start, count)?;
+            logits.f_log_softmax(-1, Kind::Float)?.f_nll_loss(
+                &labels,
+                none(),
+                Reduction::None,
+                -100,
+            )
+        };
+        if output.requires_grad() || rows <= each {
+            return part(0, rows);
+        }
+        // Without a graph nothing holds the logits: a part of them is enough at a time.
+        let each = each.max(16);
+        let starts = (0..rows).step_by(each as usize);
+        let parts = starts.map(|start| part(start, each.min(rows - start)));
+        Tensor::f_cat(&parts.collect::<Torch<Vec<_>>>()?, 0)
     }
 }
 

@@ -20,9 +20,6 @@ use crate::model::{
     Cross, Layer, Norm, Positions, Stack, Stacked, T5, Torch, activate, padding_bias,
 };
 
-/// Numbers of the logits that exist at a time.
-const LOGITS: usize = 1 << 24;
-
 /// One pass over a batch.
 struct Run<'a> {
     model: &'a T5,
@@ -522,7 +519,7 @@ impl Run<'_> {
         let d = output.f_zeros_like()?;
         let mut nll = vec![0.0; labels.len()];
         // Rows without a label are left out: runs of rows with one are done in pieces.
-        let most = (LOGITS / vocabulary as usize).max(16);
+        let most = (LOGITS / vocabulary).max(16) as usize;
         let wanted: Vec<i64> =
             (0..labels.len()).filter(|&row| labels[row] >= 0).map(|row| row as i64).collect();
         let all = wanted.len() == labels.len();
@@ -697,7 +694,9 @@ mod tests {
         assert!(apart > 0.0 && apart < 0.02, "{apart}");
         for ((name, a), (_, b)) in gradients.iter().zip(&wanted) {
             assert_eq!(a.kind(), Kind::Float);
-            assert!(difference(a, b) < 0.2, "{name}: {}", difference(a, b));
+            // Single numbers may differ much, where an activation falls on the other side of 0.
+            let apart = (a - b).norm().double_value(&[]) / b.norm().double_value(&[]);
+            assert!(apart < 0.15, "{name}: {apart}");
         }
     }
 
