@@ -40,6 +40,8 @@ enum Command {
     Teach(TeachArguments),
     /// Take the replies of other logs over into a run's, such as those of its shards.
     Merge(MergeArguments),
+    /// Write the teacher's requests as batch files, or read the results of a batch.
+    Batch(BatchArguments),
     /// Write a run's lessons as a data set that `datasets.load_dataset` opens.
     Lessons(LessonsArguments),
     /// Train the students.
@@ -118,6 +120,24 @@ struct TeachArguments {
     /// of filters, samples or limit.
     #[arg(long)]
     retry_failed: bool,
+    /// Let logged replies to the same question count although they were drawn with other sampling;
+    /// `--dry-run` says how many there are and what differs.
+    #[arg(long)]
+    reuse_sampling: bool,
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false, id = "way", args = ["out", "results"])]
+struct BatchArguments {
+    #[command(flatten)]
+    run: RunArguments,
+    /// Write the requests that the log does not answer into this folder, as files of OpenAI's Batch
+    /// format: for a hosted batch or `vllm run-batch`.
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
+    /// Log the replies of a batch's result and error files; `distill teach` makes lessons of them.
+    #[arg(long, num_args = 1.., value_name = "FILE")]
+    results: Vec<PathBuf>,
 }
 
 #[derive(Args)]
@@ -305,6 +325,7 @@ fn dispatch(cli: Cli) -> Result<()> {
             );
             Ok(())
         }),
+        Command::Batch(arguments) => with_run(&arguments.run, &bars, |run| batch(run, &arguments)),
         Command::Lessons(arguments) => lessons(&arguments),
         #[cfg(feature = "torch")]
         Command::Train(arguments) => with_run(&arguments, &bars, stages::train),
@@ -338,7 +359,17 @@ fn with_run(
     bars: &Bars,
     work: impl FnOnce(&Run<'_>) -> Result<(), DistillError>,
 ) -> Result<()> {
-    let (config, parent) = configuration(arguments)?;
+    with_configuration(arguments, bars, |_| {}, work)
+}
+
+fn with_configuration(
+    arguments: &RunArguments,
+    bars: &Bars,
+    change: impl FnOnce(&mut RunConfig),
+    work: impl FnOnce(&Run<'_>) -> Result<(), DistillError>,
+) -> Result<()> {
+    let (mut config, parent) = configuration(arguments)?;
+    change(&mut config);
     let stop = stop_on_ctrl_c()?;
     let mut run = Run::open(config, &parent, bars, stop)?;
     let words: Vec<String> = std::env::args().skip(2).collect();
@@ -394,16 +425,43 @@ fn teach(arguments: &TeachArguments, bars: &Bars) -> Result<()> {
         let (config, parent) = configuration(&arguments.run)?;
         stages::reopen_teaching(&RunFolder::new(parent.join(&config.name)))?;
     }
-    with_run(&arguments.run, bars, |run| {
-        if arguments.run.shard.is_some() {
-            // A shard is a run of its own: its corpus is that of every other, made again.
-            stages::corpus(run)?;
+    with_configuration(
+        &arguments.run,
+        bars,
+        |config| {
+            config.teacher.reuse_other_sampling |= arguments.reuse_sampling;
+        },
+        |run| {
+            if arguments.run.shard.is_some() {
+                // A shard is a run of its own: its corpus is that of every other, made again.
+                stages::corpus(run)?;
+            }
+            match arguments.dry_run {
+                true => show(&stages::dry_run(run)?),
+                false => stages::teach(run),
+            }
+        },
+    )
+}
+
+fn batch(run: &Run<'_>, arguments: &BatchArguments) -> Result<(), DistillError> {
+    if let Some(folder) = &arguments.out {
+        let written = stages::batch_requests(run, folder)?;
+        for file in &written.files {
+            println!("{}", file.display());
         }
-        match arguments.dry_run {
-            true => show(&stages::dry_run(run)?),
-            false => stages::teach(run),
-        }
-    })
+        println!("{} requests to ask, {} answered by the log", written.requests, written.logged);
+        return Ok(());
+    }
+    let counts = stages::batch_results(run, &arguments.results)?;
+    println!(
+        "{} replies, {} of them asked for by this run; {} damaged lines passed over",
+        counts.replies, counts.answered, counts.damaged
+    );
+    for (class, count) in &counts.failed {
+        println!("{count} failed: {class}");
+    }
+    Ok(())
 }
 
 /// One request, and what all of them would take.
@@ -423,6 +481,13 @@ fn show(estimate: &stages::Estimate) -> Result<(), DistillError> {
         estimate.logged,
         estimate.requests - estimate.logged
     );
+    if estimate.reusable > 0 {
+        let reusable = estimate.reusable;
+        println!("{reusable} of them have a reply of other sampling: --reuse-sampling takes it");
+        for (difference, count) in &estimate.differences {
+            println!("  {count} × {difference}");
+        }
+    }
     if estimate.without_reference > 0 {
         println!("{} problems have no code to explain", estimate.without_reference);
     }

@@ -362,3 +362,48 @@ fn every_example_configuration_is_one() {
     }
     assert!(count >= 4);
 }
+
+#[test]
+fn a_batch_goes_out_comes_in_and_makes_lessons() {
+    let desk = Desk::new(&CODES);
+    let mut config = desk.config("");
+    let written =
+        desk.run(&config, |run| stages::batch_requests(run, &desk.path("batch"))).unwrap();
+    assert_eq!((written.files.len(), written.requests, written.logged), (1, 5, 0));
+    let requests: Vec<Value> = jsonl::read_all(&written.files[0]).unwrap();
+    let mut results: Vec<Value> = requests
+        .iter()
+        .map(|request| {
+            let text = "Pseudocode:\n1. begin\n2. return it";
+            let body =
+                json!({"choices": [{"message": {"content": text}, "finish_reason": "stop"}]});
+            json!({"custom_id": request["custom_id"], "error": null,
+                   "response": {"status_code": 200, "body": body}})
+        })
+        .rev()
+        .collect();
+    // One was not run in time.
+    results[0]["response"] = Value::Null;
+    results[0]["error"] = json!({"code": "batch_expired", "message": "late"});
+    let file = desk.path("results.jsonl");
+    jsonl::write_all(&file, results).unwrap();
+    let counts = desk.run(&config, |run| stages::batch_results(run, &[file])).unwrap();
+    assert_eq!((counts.replies, counts.answered), (4, 4));
+    assert_eq!(counts.failed, [("batch_expired".to_owned(), 1)].into());
+    // Only the one that failed is left to be asked for.
+    let again = desk.run(&config, |run| stages::batch_requests(run, &desk.path("more"))).unwrap();
+    assert_eq!((again.requests, again.logged), (1, 4));
+
+    // Longer answers are wanted now: what is logged is offered, and not taken by itself.
+    config.teacher.sampling = Some(distill_core::Sampling {
+        max_tokens: Some(2048),
+        temperature: Some(0.0),
+        ..Default::default()
+    });
+    let estimate = desk.run(&config, stages::dry_run).unwrap();
+    assert_eq!((estimate.requests, estimate.logged, estimate.reusable), (5, 0, 4));
+    assert_eq!(estimate.differences, [("max_tokens: 1024 → 2048".to_owned(), 4)].into());
+    config.teacher.sampling = None;
+    desk.run(&config, stages::teach).unwrap();
+    assert_eq!((desk.lessons().len(), desk.rejected().len()), (4, 1));
+}

@@ -71,6 +71,10 @@ pub struct TeacherConfig {
     pub judge: JudgeConfig,
     /// Logs of replies (`.jsonl` or `.jsonl.gz`) that are taken over before anything is asked.
     pub replies: Vec<PathBuf>,
+    /// A logged reply to the same question counts although it was drawn with other sampling, say a
+    /// smaller `max_tokens`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub reuse_other_sampling: bool,
     /// How replies are drawn; greedily with at most 1,024 tokens where there is no preset either.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sampling: Option<Sampling>,
@@ -113,6 +117,7 @@ impl Default for TeacherConfig {
             samples: 1,
             judge: JudgeConfig::default(),
             replies: Vec::new(),
+            reuse_other_sampling: false,
             sampling: None,
             price: None,
             exemplars: None,

@@ -15,7 +15,10 @@ pub use answer::answer;
 pub use assemble::report;
 pub use corpus::{CorpusDone, corpus};
 pub use score::{AnswersDone, ScoreRecord, score};
-pub use teach::{Estimate, Merged, TeachDone, dry_run, merge, reopen_teaching, teach};
+pub use teach::{
+    BatchWritten, Estimate, Merged, TeachDone, batch_requests, batch_results, dry_run, merge,
+    reopen_teaching, teach,
+};
 #[cfg(feature = "torch")]
 pub use train::train;
 pub use training::TrainingDone;

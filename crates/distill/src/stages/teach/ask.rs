@@ -57,7 +57,8 @@ pub(super) fn teacher(config: &TeacherConfig, log: Arc<ReplyLog>) -> Result<Box<
     let retries = RetryOptions { attempts: config.tries, ..RetryOptions::default() };
     let chat = RateLimited::new(Chat::new(model, options)?, limits);
     let metered = Metered::new(chat, price, left);
-    Ok(Box::new(Cached::new(Retrying::new(metered, retries), log)))
+    let cached = Cached::new(Retrying::new(metered, retries), log);
+    Ok(Box::new(cached.reuse_other_sampling(config.reuse_other_sampling)))
 }
 
 /// The tokens of every reply in a log.
@@ -66,6 +67,8 @@ fn logged_usage(log: &Path) -> Result<Usage> {
     for reply in jsonl::read::<LoggedReply>(log)? {
         // A damaged line is passed over here as the log passes it over.
         match reply {
+            // Paid for under another key.
+            Ok(reply) if reply.reused_from.is_some() => {}
             Ok(reply) => {
                 let usage = reply.usage.unwrap_or_default();
                 sum.prompt_tokens += usage.prompt_tokens;

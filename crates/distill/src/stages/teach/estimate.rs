@@ -1,9 +1,9 @@
 //! What asking would take, without asking.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use distill_core::{Pseudocode, Request, Usage};
-use teacher_prompt::{Error, Price, Style, estimated_usage, request_key};
+use teacher_prompt::{Error, Price, ReplyLog, Style, estimated_usage, request_key};
 
 use super::merge::each_reply;
 use super::problems::Asked;
@@ -19,6 +19,11 @@ pub struct Estimate {
     pub requests: u64,
     /// Requests whose replies are logged.
     pub logged: u64,
+    /// Of those that are not, requests to which a reply drawn with other sampling is logged:
+    /// `--reuse-sampling` lets it count.
+    pub reusable: u64,
+    /// What differs in these, for example `max_tokens: 512 → 1024`, with counts.
+    pub differences: BTreeMap<String, usize>,
     /// Problems that cannot be asked about: they have no code to explain.
     pub without_reference: u64,
     /// Tokens of the requests that are not logged, a token for four bytes; written ones at most,
@@ -73,12 +78,15 @@ pub fn dry_run(run: &Run<'_>) -> Result<Estimate> {
         problems: asked.count as u64,
         requests: 0,
         logged: 0,
+        reusable: 0,
+        differences: BTreeMap::new(),
         without_reference: 0,
         most: Usage::default(),
         mean_completion: (replies > 0).then(|| written as f64 / replies as f64),
         price: config.price,
         example: None,
     };
+    let log = own.as_deref().map(ReplyLog::open_read_only).transpose()?;
     let mut shown_is_logged = true;
     for problem in asked.iter() {
         let (_, problem) = problem?;
@@ -101,6 +109,13 @@ pub fn dry_run(run: &Run<'_>) -> Result<Estimate> {
                 estimate.requests += 1;
                 let logged = nth == 0 && keys.contains(&request_key(&request));
                 estimate.logged += u64::from(logged);
+                if let Some(log) = log.as_ref().filter(|_| !logged) {
+                    let offer = log.offer([request.clone()])?;
+                    estimate.reusable += offer.reusable as u64;
+                    for (difference, count) in offer.differences {
+                        *estimate.differences.entry(difference).or_default() += count;
+                    }
+                }
                 if !logged {
                     let usage = estimated_usage(&request);
                     estimate.most.prompt_tokens += usage.prompt_tokens;

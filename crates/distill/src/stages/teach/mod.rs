@@ -1,6 +1,7 @@
 //! Lessons from a teacher.
 
 mod ask;
+mod batch;
 mod estimate;
 mod merge;
 mod problems;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use teacher_prompt::{ReplyLog, Teaching, Verdict};
 use verbaliser::Coverage;
 
+pub use batch::{BatchWritten, batch_requests, batch_results};
 pub use estimate::{Estimate, dry_run};
 pub use merge::{Merged, merge};
 
