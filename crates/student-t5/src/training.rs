@@ -15,9 +15,9 @@ use crate::config::{Activation, FeedForward};
 use crate::dropout::Dropout;
 use crate::kernels::random::{self, Site};
 use crate::kernels::rows::{self, Attention};
-use crate::kernels::{floats, floats_mut};
+use crate::kernels::{floats, floats_mut, multiply};
 use crate::model::{
-    Cross, Layer, Norm, Positions, Stack, Stacked, T5, Torch, activate, padding_bias,
+    Cross, LOGITS, Layer, Norm, Positions, Stack, Stacked, T5, Torch, activate, padding_bias,
 };
 
 /// One pass over a batch.
@@ -105,10 +105,16 @@ fn gradient(parameter: &Tensor) -> Torch<Tensor> {
     parameter.f_grad()
 }
 
+/// `a·b`.
+fn product(a: &Tensor, b: &Tensor) -> Torch<Tensor> {
+    let mut out = empty(&[a.size2()?.0, b.size2()?.1])?;
+    multiply(&mut out, a, b, false)?;
+    Ok(out)
+}
+
 /// Adds the gradient of `x·weightᵀ` to that of the weight.
 fn add_product(weight: &Tensor, out: &Tensor, x: &Tensor) -> Torch<()> {
-    let _ = gradient(weight)?.f_addmm_(&out.f_tr()?, x)?;
-    Ok(())
+    multiply(&mut gradient(weight)?, &out.f_tr()?, x, true)
 }
 
 impl Stacked {
@@ -251,7 +257,7 @@ impl Run<'_> {
             dropped
         };
         let seen = self.join(&[&dropped.f_bmm(&value)?])?;
-        let x = self.add(sites[1], &normed.x, seen.f_mm(&output.f_tr()?)?)?;
+        let x = self.add(sites[1], &normed.x, product(&seen, &output.f_tr()?)?)?;
         Ok((x, Attended { normed, query, key, value, probabilities, seen, sites }))
     }
 
@@ -265,7 +271,7 @@ impl Run<'_> {
     ) -> Torch<[Tensor; 3]> {
         let d = self.drop(kept.sites[1], d)?;
         add_product(output, &d, &kept.seen)?;
-        let d = self.split(&d.f_mm(output)?, 1)?.remove(0);
+        let d = self.split(&product(&d, output)?, 1)?.remove(0);
         let mut scores = d.f_bmm(&kept.value.f_transpose(1, 2)?)?;
         let d_value = {
             let dropped = self.drop(kept.sites[0], &kept.probabilities)?;
@@ -287,7 +293,7 @@ impl Run<'_> {
         let sites = [self.dropout.site(), self.dropout.site()];
         let inner = self.model.config.d_ff as usize;
         let normed = layer.feed_norm.keep(x)?;
-        let mut hidden = normed.out.f_mm(&layer.feed_in.whole.f_tr()?)?;
+        let mut hidden = product(&normed.out, &layer.feed_in.whole.f_tr()?)?;
         let mut before = None;
         if activation == Activation::Relu && !gated {
             random::drop_relu(sites[0], inner, floats_mut(&mut hidden)?);
@@ -304,7 +310,7 @@ impl Run<'_> {
                 random::drop_in_place(sites[0], inner, floats_mut(&mut hidden)?);
             }
         }
-        let x = self.add(sites[1], x, hidden.f_mm(&layer.feed_out.f_tr()?)?)?;
+        let x = self.add(sites[1], x, product(&hidden, &layer.feed_out.f_tr()?)?)?;
         Ok((x, Fed { normed, before, hidden, sites }))
     }
 
@@ -314,7 +320,7 @@ impl Run<'_> {
         let inner = self.model.config.d_ff;
         let change = self.drop(kept.sites[1], d)?;
         add_product(&layer.feed_out, &change, &kept.hidden)?;
-        let mut hidden = change.f_mm(&layer.feed_out)?;
+        let mut hidden = product(&change, &layer.feed_out)?;
         drop(change);
         match &kept.before {
             None => {
@@ -337,7 +343,7 @@ impl Run<'_> {
             }
         }
         layer.feed_in.add_product(&hidden, &kept.normed.out)?;
-        layer.feed_norm.back(&kept.normed, &hidden.f_mm(&layer.feed_in.whole)?, d)
+        layer.feed_norm.back(&kept.normed, &product(&hidden, &layer.feed_in.whole)?, d)
     }
 
     /// One layer; `memory` is the encoder's output with its padding.
@@ -349,7 +355,7 @@ impl Run<'_> {
         memory: Option<(&Tensor, Option<&Tensor>)>,
     ) -> Torch<(Tensor, Kept)> {
         let normed = layer.norm.keep(x)?;
-        let parts = self.split(&normed.out.f_mm(&layer.qkv.whole.f_tr()?)?, 3)?;
+        let parts = self.split(&product(&normed.out, &layer.qkv.whole.f_tr()?)?, 3)?;
         let parts = three(parts)?;
         let (x, attended) = self.attend(normed, parts, &layer.output, Some(bias), bias.padding)?;
         let (x, cross) = match (&layer.cross, memory) {
@@ -371,8 +377,8 @@ impl Run<'_> {
         padding: Option<&Tensor>,
     ) -> Torch<(Tensor, Attended)> {
         let normed = cross.norm.keep(x)?;
-        let mut parts = self.split(&normed.out.f_mm(&cross.query.f_tr()?)?, 1)?;
-        parts.extend(self.split(&encoded.f_mm(&cross.key_value.whole.f_tr()?)?, 2)?);
+        let mut parts = self.split(&product(&normed.out, &cross.query.f_tr()?)?, 1)?;
+        parts.extend(self.split(&product(encoded, &cross.key_value.whole.f_tr()?)?, 2)?);
         self.attend(normed, three(parts)?, &cross.output, None, padding)
     }
 
@@ -393,17 +399,17 @@ impl Run<'_> {
             let [query, key, value] = self.attend_back(kept, d, &cross.output, None)?;
             let both = self.join(&[&key, &value])?;
             cross.key_value.add_product(&both, encoded)?;
-            let _ = into_encoded.f_addmm_(&both, &cross.key_value.whole)?;
+            multiply(into_encoded, &both, &cross.key_value.whole, true)?;
             let query = self.join(&[&query])?;
             add_product(&cross.query, &query, &kept.normed.out)?;
-            cross.norm.back(&kept.normed, &query.f_mm(&cross.query)?, d)?;
+            cross.norm.back(&kept.normed, &product(&query, &cross.query)?, d)?;
         }
         let kept = &kept.attended;
         let [query, key, value] =
             self.attend_back(kept, d, &layer.output, Some((bias, into_bias)))?;
         let qkv = self.join(&[&query, &key, &value])?;
         layer.qkv.add_product(&qkv, &kept.normed.out)?;
-        layer.norm.back(&kept.normed, &qkv.f_mm(&layer.qkv.whole)?, d)
+        layer.norm.back(&kept.normed, &product(&qkv, &layer.qkv.whole)?, d)
     }
 
     fn bias<'b>(
@@ -515,7 +521,7 @@ impl Run<'_> {
     fn head(&self, output: &Tensor, labels: &[i64], weights: &[f32]) -> Torch<(Vec<f32>, Tensor)> {
         let head = self.model.head();
         let mut into_head = gradient(head)?;
-        let (vocabulary, width) = head.size2()?;
+        let vocabulary = head.size2()?.0;
         let d = output.f_zeros_like()?;
         let mut nll = vec![0.0; labels.len()];
         // Rows without a label are left out: runs of rows with one are done in pieces.
@@ -538,7 +544,7 @@ impl Run<'_> {
             } else {
                 logits.shallow_clone()
             };
-            let _ = x.f_mm_out(&scores, &head.f_tr()?)?;
+            multiply(&mut scores, &x, &head.f_tr()?, false)?;
             let pick = |values: &[f32]| -> Vec<f32> {
                 rows_here.iter().map(|&row| values[row as usize]).collect()
             };
@@ -553,12 +559,11 @@ impl Run<'_> {
             for (&row, found) in rows_here.iter().zip(found) {
                 nll[row as usize] = found;
             }
-            let _ = into_head.f_addmm_(&scores.f_tr()?, &x)?;
+            multiply(&mut into_head, &scores.f_tr()?, &x, true)?;
             if all {
-                let _ = scores.f_mm_out(&d.f_narrow(0, first, count)?, head)?;
+                multiply(&mut d.f_narrow(0, first, count)?, &scores, head, false)?;
             } else {
-                let part = empty(&[count, width])?;
-                let _ = scores.f_mm_out(&part, head)?;
+                let part = product(&scores, head)?;
                 let _ = d.shallow_clone().f_index_copy_(0, &at, &part)?;
             }
         }
