@@ -1,8 +1,8 @@
 //! Decoding one token at a time.
 //!
 //! Sources are encoded once, and the keys and values of cross-attention computed once a source; all
-//! beams of a source read the same. The texts so far live in one of two caches: [`paged`], on kernels
-//! of this crate, for 32-bit floats on a CPU, and [`masked`], on libtorch's operations, for the rest.
+//! beams of a source read the same. The texts so far live in one of two caches: `paged`, on kernels
+//! of this crate, for 32-bit floats on a CPU, and `masked`, on libtorch's operations, for the rest.
 
 mod masked;
 mod paged;

@@ -220,14 +220,12 @@ unsafe fn tile<V: Vector, const M: usize, const N: usize, const AHEAD: bool>(
         }
         let mut out = [[0.0; N]; M];
         for i in 0..M {
-            if N % 4 == 0 {
+            if N.is_multiple_of(4) {
                 for j in 0..N / 4 {
                     let at = 4 * j;
                     let found =
                         V::sums([sums[i][at], sums[i][at + 1], sums[i][at + 2], sums[i][at + 3]]);
-                    for lane in 0..4 {
-                        out[i][at + lane] = found[lane];
-                    }
+                    out[i][at..at + 4].copy_from_slice(&found);
                 }
             } else {
                 for j in 0..N {

@@ -129,9 +129,9 @@ each_level! {
             let whole = width / LANES * LANES;
             let mut at = 0;
             while at < whole {
-                for lane in 0..LANES {
+                for (lane, sum) in sums.iter_mut().enumerate() {
                     let i = at + lane;
-                    sums[lane] += gradient[i] * weight[i] * x[i];
+                    *sum += gradient[i] * weight[i] * x[i];
                 }
                 at += LANES;
             }
