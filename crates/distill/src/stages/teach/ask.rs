@@ -158,7 +158,8 @@ fn note(progress: &Progress, usage: Usage, times: f64, price: Option<Price>) -> 
     parts.join(" | ")
 }
 
-fn check(summary: &Summary) -> Result<()> {
+/// Why a run of the teacher ended before its last problem, if it did.
+pub(super) fn check(summary: &Summary) -> Result<()> {
     match &summary.stopped {
         None => Ok(()),
         Some(Stopped::Cancelled) => Err(DistillError::Interrupted),

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use distill_core::Teacher;
 use teacher_prompt::{
-    BatchCounts, BatchOptions, BatchRequests, BatchResults, Cached, Form, ReplyLog, Stopped,
-    Teaching,
+    BatchCounts, BatchOptions, BatchRequests, BatchResults, Cached, Form, ReplyLog, Teaching,
 };
 
+use super::ask::check;
 use super::merge;
 use super::problems::Asked;
-use crate::{DistillError, Result, Run};
+use crate::{Result, Run};
 
 /// What [`batch_requests`] wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,11 +80,7 @@ fn ask(run: &Run<'_>, teacher: &dyn Teacher) -> Result<()> {
         if let Some(error) = failed.into_inner() {
             return Err(error);
         }
-        match summary.stopped {
-            None => {}
-            Some(Stopped::Cancelled) => return Err(DistillError::Interrupted),
-            Some(stopped) => return Err(DistillError::TeacherStopped(format!("{stopped:?}"))),
-        }
+        check(&summary)?;
     }
     Ok(())
 }
