@@ -3,7 +3,8 @@
 //! * [`read`] streams records, with the bad lines told apart from a file that cannot be read;
 //!   [`read_all`] makes the first bad line an error.
 //! * [`Appender`] adds records to a log: a torn last line (the process was killed while writing) is
-//!   dropped on opening, every record is one `write`, and a second process is refused.
+//!   dropped on opening, one that only lacks its line break is ended, every record is one `write`,
+//!   and a second process is refused.
 //! * [`write_atomic`] and [`write_all`] replace a file as a whole or not at all.
 
 use std::fs::{self, File, OpenOptions};
@@ -12,6 +13,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use crate::lines::{MAX_LINE, read_line};
 
 /// A file that could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -66,8 +69,7 @@ pub fn io_error(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Js
 
 /// Streams the records of `path`: a record or the reason why a line is none, in order.
 ///
-/// Empty lines are passed over. A line longer than memory allows is the only thing that can make
-/// this fail other than the file system.
+/// Empty lines are passed over; one longer than [`MAX_LINE`] is a bad one.
 ///
 /// # Errors
 /// [`JsonlError::Io`] if the file cannot be opened. An error while reading ends the stream with an
@@ -90,22 +92,25 @@ pub fn read_from<T: DeserializeOwned, R: BufRead>(
     let mut failed = false;
     std::iter::from_fn(move || {
         while !failed {
-            buffer.clear();
             line += 1;
-            match reader.read_until(b'\n', &mut buffer) {
-                Ok(0) => return None,
-                Ok(_) => {}
+            let read = match read_line(&mut reader, &mut buffer, MAX_LINE) {
+                Ok(read) => read?,
                 Err(error) => {
                     failed = true;
                     return Some(Err(io_error("read", &path)(error)));
                 }
-            }
-            if !buffer.iter().all(u8::is_ascii_whitespace) {
-                return Some(
-                    parse_line(&buffer)
-                        .map_err(|reason| BadLine { path: path.clone(), line, reason }.into()),
-                );
-            }
+            };
+            let record = if read.is_too_long(&buffer) {
+                Err(format!("a line of {} bytes, at most {MAX_LINE} expected", read.length))
+            } else if buffer.iter().all(u8::is_ascii_whitespace) {
+                continue;
+            } else {
+                parse_line(&buffer)
+            };
+            let path = &path;
+            return Some(
+                record.map_err(|reason| BadLine { path: path.clone(), line, reason }.into()),
+            );
         }
         None
     })
@@ -179,8 +184,8 @@ pub struct Appender {
 }
 
 impl Appender {
-    /// Opens or makes `path` for appending, drops a torn last line, and holds a lock on the file
-    /// until dropped.
+    /// Opens or makes `path` for appending and holds a lock on the file until dropped. A torn last
+    /// line is dropped; a whole object that only lacks its line break (an editor took it) gets one.
     ///
     /// # Errors
     /// [`JsonlError::Locked`] if another process has it open; [`JsonlError::Io`] otherwise.
@@ -199,7 +204,7 @@ impl Appender {
             Err(fs::TryLockError::WouldBlock) => return Err(JsonlError::Locked(path.to_owned())),
             Err(fs::TryLockError::Error(error)) => return Err(io_error("lock", path)(error)),
         }
-        drop_torn_line(&mut file).map_err(io_error("repair the last line of", path))?;
+        repair_last_line(&mut file).map_err(io_error("repair the last line of", path))?;
         Ok(Appender { path: path.to_owned(), file, buffer: Vec::new() })
     }
 
@@ -214,7 +219,7 @@ impl Appender {
             .map_err(|source| JsonlError::Record { path: self.path.clone(), source })?;
         self.buffer.push(b'\n');
         self.file.write_all(&self.buffer).map_err(|error| {
-            let _ = drop_torn_line(&mut self.file);
+            let _ = repair_last_line(&mut self.file);
             io_error("append to", &self.path)(error)
         })
     }
@@ -233,8 +238,9 @@ impl Appender {
     }
 }
 
-/// Cuts the file after its last line break.
-fn drop_torn_line(file: &mut File) -> io::Result<()> {
+/// Ends the last line where it is a whole object, and cuts the file before it where it is not: only
+/// of an object can one tell that nothing is missing.
+fn repair_last_line(file: &mut File) -> io::Result<()> {
     const BLOCK: usize = 1 << 16;
     let length = file.seek(SeekFrom::End(0))?;
     let mut end = length;
@@ -250,11 +256,24 @@ fn drop_torn_line(file: &mut File) -> io::Result<()> {
         }
         end = start;
     }
-    if end < length {
+    let torn = length - end;
+    if torn > 0 {
+        if torn <= MAX_LINE as u64 && is_object(file, end, torn)? {
+            file.seek(SeekFrom::End(0))?;
+            return file.write_all(b"\n");
+        }
         file.set_len(end)?;
     }
     file.seek(SeekFrom::End(0))?;
     Ok(())
+}
+
+fn is_object(file: &mut File, start: u64, length: u64) -> io::Result<bool> {
+    file.seek(SeekFrom::Start(start))?;
+    let mut line = Vec::new();
+    (&*file).take(length).read_to_end(&mut line)?;
+    let begins = line.trim_ascii_start().starts_with(b"{");
+    Ok(begins && parse_line::<serde::de::IgnoredAny>(&line).is_ok())
 }
 
 #[cfg(test)]
@@ -289,6 +308,28 @@ mod tests {
         OpenOptions::new().append(true).open(&path).unwrap().write_all(torn.as_bytes()).unwrap();
         Appender::open(&path).unwrap().append(&"second").unwrap();
         assert_eq!(read_all::<String>(&path).unwrap(), ["first", "second"]);
+    }
+
+    #[test]
+    fn a_whole_object_without_its_line_break_is_kept_and_half_of_one_is_not() {
+        let folder = folder();
+        let path = folder.path().join("log.jsonl");
+        for (last, kept) in [("{\"a\": [1]}", 3), ("{\"a\": [1]", 2), ("12", 2), ("{\"a\": 1}x", 2)]
+        {
+            fs::write(&path, format!("{{}}\n{last}")).unwrap();
+            Appender::open(&path).unwrap().append(&serde_json::json!({"b": 2})).unwrap();
+            let records = read_all::<serde_json::Value>(&path).unwrap();
+            assert_eq!((records.len(), &records[kept - 1]["b"]), (kept, &2.into()), "{last}");
+        }
+    }
+
+    #[test]
+    fn an_endless_line_is_told_and_passed_over() {
+        let text = format!("1\n{}\n2\n", " ".repeat(MAX_LINE + 1));
+        let items: Vec<_> = read_from::<u32, _>(text.as_bytes(), Path::new("x")).collect();
+        let told = items[1].as_ref().unwrap_err().to_string();
+        assert_eq!(items.len(), 3);
+        assert_eq!(told, "x:2: a line of 67108866 bytes, at most 67108864 expected");
     }
 
     #[test]

@@ -34,6 +34,7 @@
 #![forbid(unsafe_code)]
 
 pub mod jsonl;
+pub mod lines;
 pub mod metric;
 pub mod pseudocode;
 pub mod records;

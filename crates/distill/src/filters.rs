@@ -81,6 +81,7 @@ fn read_reply(record: RawReply) -> std::result::Result<Parsed, String> {
         language: language(&record.language)?,
         entry_point: record.entry_point.as_str().map(str::to_owned),
         parts: Parts::Both,
+        ..ParseOptions::default()
     };
     match (record.response, record.text) {
         (Some(body), _) => {

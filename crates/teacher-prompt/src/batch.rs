@@ -18,13 +18,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use distill_core::jsonl::{BadLine, JsonlError, io_error};
+use distill_core::lines::{MAX_LINE, read_line};
 use distill_core::{Completion, Reply, Request, Teacher, TeacherError};
 use serde::Serialize;
 
 use crate::body::{RequestBody, excerpt, read_completion};
 use crate::json::{count, fields, string};
 use crate::key::packed;
-use crate::lines::{MAX_LINE, read_line};
 use crate::{Error, request_key};
 
 /// How request files are written.

@@ -1,8 +1,8 @@
 //! Plan sampling: of several lessons on one problem, the best.
 //!
-//! Draw the samples with [`PromptBuilder::sample_index`](crate::PromptBuilder::sample_index), one
-//! run for each index: then every problem has had as many samples as every other whenever a budget
-//! ends.
+//! [`Teaching::samples`](crate::Teaching::samples) draws them problem by problem. To draw them with
+//! [`PromptBuilder::sample_index`](crate::PromptBuilder::sample_index), one run for each index, costs
+//! more memory, and every problem has had as many samples as every other whenever a budget ends.
 
 use std::collections::{HashMap, HashSet};
 use std::io::Write;
@@ -25,30 +25,28 @@ pub trait Judge: Send + Sync {
     fn score(&self, lessons: &[Lesson]) -> Result<Vec<f64>, Error>;
 }
 
-/// The best of these lessons and its score; of equals the first. None of none, or where no score is
-/// a number.
+/// Which of these lessons is the best, and its score; of equals the first. None of none, or where no
+/// score is a number.
 ///
 /// # Errors
 /// Those of the judge, and [`Error::Score`] for another number of scores than of lessons.
-pub fn best(mut lessons: Vec<Lesson>, judge: &dyn Judge) -> Result<Option<(Lesson, f64)>, Error> {
-    let scores = match lessons.is_empty() {
-        true => Vec::new(),
-        false => judge.score(&lessons)?,
-    };
+pub fn best_of(lessons: &[Lesson], judge: &dyn Judge) -> Result<Option<(usize, f64)>, Error> {
+    let Some(first) = lessons.first() else { return Ok(None) };
+    let scores = judge.score(lessons)?;
     if scores.len() != lessons.len() {
         return Err(Error::Score {
             judge: judge.name().to_owned(),
-            problem: lessons.first().map(|lesson| lesson.id.clone()).unwrap_or_default(),
+            problem: first.id.clone(),
             reason: format!("{} scores for {} lessons", scores.len(), lessons.len()),
         });
     }
-    let mut at: Option<usize> = None;
-    for (index, score) in scores.iter().enumerate().filter(|(_, score)| !score.is_nan()) {
-        if at.is_none_or(|at| *score > scores[at]) {
-            at = Some(index);
+    let mut best: Option<(usize, f64)> = None;
+    for (at, score) in scores.into_iter().enumerate().filter(|(_, score)| !score.is_nan()) {
+        if best.is_none_or(|(_, highest)| score > highest) {
+            best = Some((at, score));
         }
     }
-    Ok(at.map(|at| (lessons.swap_remove(at), scores[at])))
+    Ok(best)
 }
 
 /// The plan that agrees most with the others: the mean, over the other samples, of the F1 of their
@@ -197,9 +195,9 @@ mod tests {
     }
 
     fn chosen(judge: &dyn Judge, plans: &[&str]) -> Option<String> {
-        let lessons = plans.iter().map(|plan| lesson(plan)).collect();
-        let (best, _) = best(lessons, judge).unwrap()?;
-        Some(best.solution.pseudocode.to_string())
+        let lessons: Vec<Lesson> = plans.iter().map(|plan| lesson(plan)).collect();
+        let (best, _) = best_of(&lessons, judge).unwrap()?;
+        Some(lessons[best].solution.pseudocode.to_string())
     }
 
     #[test]

@@ -123,7 +123,8 @@ impl Chat {
             return Err(self.refusal(status, response).await);
         }
         let body = self.read(response, self.options.max_body, true).await?;
-        let mut completion = read_completion(&body).map_err(|error| self.scrubbed(error))?;
+        let mut completion =
+            read_completion(&body).map_err(|error| self.without_key(&body, error))?;
         if let Some(key) = self.options.api_key.as_ref().filter(|key| key.is_distinctive()) {
             key.scrub_reply(&mut completion);
         }
@@ -201,8 +202,12 @@ impl Chat {
         }
     }
 
-    fn scrubbed(&self, error: TeacherError) -> TeacherError {
+    /// The error about `body`, read anew without the key: an excerpt could end amid it.
+    fn without_key(&self, body: &[u8], error: TeacherError) -> TeacherError {
+        let text = self.scrub(&String::from_utf8_lossy(body));
+        let error = read_completion(text.as_bytes()).err().unwrap_or(error);
         match error {
+            // A key that JSON spells with escapes comes out where the text is read.
             TeacherError::Unreadable(text) => TeacherError::Unreadable(self.scrub(&text)),
             TeacherError::Quota(text) => TeacherError::Quota(self.scrub(&text)),
             TeacherError::Status { status, message, retry_after } => {

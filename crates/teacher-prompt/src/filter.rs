@@ -28,13 +28,16 @@ pub struct Filter {
     pub require_parse: bool,
     /// Whether the code must define the problem's function, where it names one.
     pub require_entry_point: bool,
+    /// Whether that function must take as many parameters as in the problem's own code, where it has
+    /// any.
+    pub require_signature: bool,
     /// Whether a reply that the server cut short is rejected.
     pub require_whole: bool,
 }
 
 impl Default for Filter {
     /// 1 to 80 steps of at most 500 characters in any script; 8 to 20,000 characters of code that parses and
-    /// defines what was asked for; whole replies only.
+    /// defines what was asked for, with whatever parameters; whole replies only.
     fn default() -> Filter {
         Filter {
             min_steps: 1,
@@ -45,6 +48,7 @@ impl Default for Filter {
             max_code_chars: 20_000,
             require_parse: true,
             require_entry_point: true,
+            require_signature: false,
             require_whole: true,
         }
     }
@@ -118,7 +122,8 @@ impl Filter {
             let reason = format!("{} code, {} wanted", other.title(), language.title());
             return Some((Verdict::WrongLanguage, reason));
         }
-        self.check_program(code, language, options.entry_point.as_deref())
+        let parameters = options.parameters.filter(|_| self.require_signature);
+        self.check_function(code, language, options.entry_point.as_deref(), parameters)
     }
 
     /// What is wrong with this code, if anything.
@@ -127,6 +132,16 @@ impl Filter {
         code: &str,
         language: Language,
         entry_point: Option<&str>,
+    ) -> Option<(Verdict, String)> {
+        self.check_function(code, language, entry_point, None)
+    }
+
+    fn check_function(
+        &self,
+        code: &str,
+        language: Language,
+        entry_point: Option<&str>,
+        parameters: Option<usize>,
     ) -> Option<(Verdict, String)> {
         let length = code.chars().count();
         if length < self.min_code_chars {
@@ -147,7 +162,14 @@ impl Filter {
         let wanted = entry_point.filter(|name| !name.trim().is_empty());
         let name = wanted.filter(|_| self.require_entry_point)?;
         let found = Defined::find(language, &snippet, name);
-        (!found.wanted).then(|| (Verdict::NoEntryPoint, format!("defines no function `{name}`")))
+        if !found.wanted {
+            return Some((Verdict::NoEntryPoint, format!("defines no function `{name}`")));
+        }
+        let (wanted, found) = (parameters?, found.parameters?);
+        (found != wanted).then(|| {
+            let reason = format!("`{name}` takes {found} parameters, {wanted} wanted");
+            (Verdict::WrongSignature, reason)
+        })
     }
 }
 
@@ -209,6 +231,18 @@ mod tests {
         check(&filter, &java, Verdict::WrongLanguage, "Java code, Python wanted");
         let (found, reason) = verdict(&filter, GOOD, "g", "stop");
         assert_eq!((found, &*reason), (Verdict::NoEntryPoint, "defines no function `g`"));
+        let signature = Filter { require_signature: true, ..filter.clone() };
+        let options = ParseOptions {
+            language: Some(Language::Python),
+            entry_point: Some("f".into()),
+            parameters: crate::parameters_of(Language::Python, "def f(x, y): pass", "f"),
+            ..ParseOptions::default()
+        };
+        let found = signature.check(&parse_reply(GOOD, &options), None, &options);
+        let reason = "`f` takes 1 parameters, 2 wanted";
+        assert_eq!(found, (Verdict::WrongSignature, reason.to_owned()));
+        let found = filter.check(&parse_reply(GOOD, &options), None, &options);
+        assert_eq!(found.0, Verdict::Ok);
         let (found, reason) = verdict(&filter, GOOD, "f", "length");
         assert_eq!((found, &*reason), (Verdict::CutShort, "the reply stops at the token limit"));
     }

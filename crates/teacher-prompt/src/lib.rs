@@ -62,7 +62,6 @@ mod exemplars;
 mod filter;
 mod json;
 mod key;
-mod lines;
 mod log;
 mod meter;
 mod offline;
@@ -89,7 +88,7 @@ pub use announced::Announced;
 pub use batch::{
     BatchCounts, BatchOptions, BatchRequests, BatchResult, BatchResults, read_batch_result,
 };
-pub use best::{Agreement, Judge, Mentions, ScoreCommand, best};
+pub use best::{Agreement, Judge, Mentions, ScoreCommand, best_of};
 pub use cached::{CacheCounts, Cached, Replay};
 pub use chat::{Chat, ChatOptions};
 pub use dataset::{Card, DatasetWriter, Format};
@@ -101,7 +100,9 @@ pub use key::{question_key, request_key};
 pub use log::{LoggedReply, Merged, Offer, ReplyLog, read_replies, read_replies_from};
 pub use meter::{Metered, Price, Prices, Spent, estimated_usage};
 pub use offline::Verbaliser;
-pub use parse::{LONGEST_REPLY, ParseOptions, Parsed, Parts, parse_body, parse_reply};
+pub use parse::{
+    LONGEST_REPLY, ParseOptions, Parsed, Parts, parameters_of, parse_body, parse_reply,
+};
 pub use preset::{PRESETS, Preset};
 pub use prompt::{Direction, Form, PromptBuilder, Style};
 pub use rate::{RateLimited, RateLimits};
@@ -109,6 +110,6 @@ pub use retry::{RetryOptions, Retrying};
 pub use scripted::Scripted;
 pub use secret::Secret;
 pub use sieve::{Sieve, SieveOptions};
-pub use teach::{Event, PlanScorer, Progress, Rejected, Stopped, Summary, Taught, Teaching};
+pub use teach::{Event, Progress, Rejected, Stopped, Summary, Taught, Teaching};
 pub use template::{Template, embedded_templates};
 pub use verdict::Verdict;

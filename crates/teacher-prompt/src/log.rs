@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use distill_core::jsonl::{Appender, BadLine, JsonlError, io_error};
+use distill_core::lines::{MAX_LINE, read_line};
 use distill_core::{Completion, Request, Usage};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::key::packed;
-use crate::lines::{MAX_LINE, read_line};
 use crate::{question_key, request_key};
 
 /// One line of a reply log.
@@ -177,7 +177,6 @@ impl ReplyLog {
     /// # Errors
     /// [`JsonlError::Locked`] where another process writes it; [`JsonlError::Io`].
     pub fn open(path: &Path) -> Result<ReplyLog, JsonlError> {
-        end_last_line(path).map_err(io_error("repair the last line of", path))?;
         let writer = Appender::open(path)?;
         ReplyLog::index(path, Some(writer))
     }
@@ -477,36 +476,6 @@ impl<R: BufRead> Iterator for Replies<R> {
     }
 }
 
-/// A whole reply at the end of the file that lacks only its line break (an editor dropped it) gets
-/// one: otherwise it would pass for torn.
-fn end_last_line(path: &Path) -> io::Result<()> {
-    let mut file = match OpenOptions::new().read(true).append(true).open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        file => file?,
-    };
-    if file.try_lock().is_err() {
-        return Ok(()); // another process writes it, which the appender will say
-    }
-    let length = file.seek(SeekFrom::End(0))?;
-    let mut window = 1;
-    let mut tail = Vec::new();
-    let line = loop {
-        file.seek(SeekFrom::Start(length.saturating_sub(window)))?;
-        tail.clear();
-        (&file).take(window).read_to_end(&mut tail)?;
-        match tail.iter().rposition(|&byte| byte == b'\n') {
-            Some(at) => break &tail[at + 1..],
-            None if window >= length => break &tail[..],
-            None if window > MAX_LINE as u64 => return Ok(()),
-            None => window = (window * 16).min(MAX_LINE as u64 + 1),
-        }
-    };
-    match serde_json::from_slice::<LoggedReply>(line) {
-        Ok(_) => file.write_all(b"\n"),
-        Err(_) => Ok(()),
-    }
-}
-
 fn short(key: &str) -> u64 {
     let packed = packed(key);
     u64::from_be_bytes(std::array::from_fn(|at| packed[at]))
@@ -532,6 +501,7 @@ fn difference(old: &Map<String, Value>, new: &Map<String, Value>) -> String {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::io::Write;
 
     use distill_core::{Language, Problem, Sampling};
     use proptest::prelude::*;

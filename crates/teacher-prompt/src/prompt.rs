@@ -1,6 +1,6 @@
 //! From a problem to a request.
 
-use distill_core::{Message, Problem, Pseudocode, Request, Role, Sampling};
+use distill_core::{Lesson, Message, Problem, Pseudocode, Request, Role, Sampling};
 use serde::{Deserialize, Serialize};
 
 use crate::template::{BACKWARD, FORWARD, IMPLEMENT, PLAN, embedded, variables};
@@ -170,6 +170,11 @@ impl PromptBuilder {
         self
     }
 
+    /// The exemplars that lead the prompt for this problem.
+    pub fn exemplars_of(&self, problem: &Problem) -> Vec<&Lesson> {
+        self.exemplars.of(problem)
+    }
+
     /// The model asked.
     pub fn model(&self) -> &str {
         &self.model
@@ -249,7 +254,7 @@ impl PromptBuilder {
         let own = variables(problem, plan, "");
         let [system, user, lead] = template.render(&own, ["system", "user", "lead"])?;
         let mut turns = vec![(Role::System, system)];
-        for lesson in self.exemplars.of(problem) {
+        for lesson in self.exemplars_of(problem) {
             let worked = Problem {
                 reference: Some(lesson.solution.code.clone()),
                 ..Problem::new(lesson.id.clone(), lesson.language, lesson.query.clone())

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use distill_core::{Lesson, Problem, Pseudocode, Request, Solution, Teacher, TeacherError, Usage};
+use distill_core::{Completion, Lesson, Problem, Request, Solution, Teacher, TeacherError, Usage};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
-    Direction, Error, Filter, ParseOptions, Parsed, Parts, PromptBuilder, Style, Verdict,
-    parse_reply, request_key,
+    Direction, Error, Filter, Judge, ParseOptions, Parsed, Parts, PromptBuilder, Style, Verdict,
+    best_of, parameters_of, parse_reply, request_key,
 };
 
 /// A problem that gave no lesson.
@@ -122,23 +122,9 @@ pub struct Teaching {
     /// Further samples, one at a time, while none passes the filter.
     pub redraws: u32,
     /// Finds the best of several [`samples`](Self::samples); without one the first that passes the
-    /// filter is taken.
-    pub scorer: Option<Arc<dyn PlanScorer>>,
-}
-
-/// Tells good plans from better ones, one by one and before any code is asked for; [`Judge`](crate::Judge)
-/// compares whole lessons.
-pub trait PlanScorer: Send + Sync {
-    /// The higher the better; of equals, and where it is not a number, the earlier sample is taken.
-    /// `code` is that of the same reply, or the problem's own where the plan explains it; none where
-    /// it is yet to be written.
-    fn score(&self, problem: &Problem, plan: &Pseudocode, code: Option<&str>) -> f64;
-}
-
-impl<F: Fn(&Problem, &Pseudocode, Option<&str>) -> f64 + Send + Sync> PlanScorer for F {
-    fn score(&self, problem: &Problem, plan: &Pseudocode, code: Option<&str>) -> f64 {
-        self(problem, plan, code)
-    }
+    /// filter is taken. Of [`Style::PlanThenImplement`] it is shown plans, in lessons without code:
+    /// only the best is implemented.
+    pub judge: Option<Arc<dyn Judge>>,
 }
 
 impl std::fmt::Debug for Teaching {
@@ -177,7 +163,7 @@ impl Teaching {
             failures_in_a_row: 64,
             samples: 1,
             redraws: 0,
-            scorer: None,
+            judge: None,
         }
     }
 
@@ -391,6 +377,11 @@ impl Teaching {
         if let Some(name) = &problem.entry_point {
             note("entry_point", name.as_str().into());
         }
+        let exemplars = self.prompts.exemplars_of(problem);
+        if !exemplars.is_empty() {
+            let ids: Vec<&str> = exemplars.iter().map(|lesson| lesson.id.as_str()).collect();
+            note("exemplars", ids.into());
+        }
         if let Some(key) = drawn.plan {
             note("plan_reply", key.into());
         }
@@ -431,10 +422,10 @@ impl Teaching {
         samples: u32,
         request: &(dyn Fn(u32) -> Result<Request, Error> + Sync),
     ) -> Result<Drawn, Miss> {
-        let (mut best, mut miss): (Option<Drawn>, Option<Miss>) = (None, None);
+        let (mut passed, mut miss): (Vec<Drawn>, Option<Miss>) = (Vec::new(), None);
         let samples = samples.max(1);
         for index in 0..samples.saturating_add(self.redraws) {
-            if index >= samples && best.is_some() {
+            if index >= samples && !passed.is_empty() {
                 break;
             }
             let request = request(index).map_err(|error| match error {
@@ -444,16 +435,57 @@ impl Teaching {
                 error => Miss::Broken(error),
             })?;
             match self.draw(problem, teacher, usage, parts, request).await {
-                Ok(drawn) if best.as_ref().is_none_or(|best| drawn.score > best.score) => {
-                    best = Some(drawn);
-                }
-                Ok(_) => {}
+                Ok(drawn) => passed.push(drawn),
                 Err(rejection @ Miss::Rejected(_)) => _ = miss.get_or_insert(rejection),
                 Err(other) => return Err(other),
             }
+            if self.judge.is_none() && !passed.is_empty() {
+                break;
+            }
         }
-        // There is one or the other: at least one sample was drawn.
-        best.ok_or_else(|| miss.unwrap_or(rejected(problem, Verdict::Empty, String::new(), "")))
+        let at = match &self.judge {
+            Some(judge) if passed.len() > 1 => self.judged(problem, judge, &mut passed).await?,
+            _ => 0,
+        };
+        match passed.into_iter().nth(at) {
+            Some(drawn) => Ok(drawn),
+            // At least one sample was drawn.
+            None => Err(miss.unwrap_or(rejected(problem, Verdict::Empty, String::new(), ""))),
+        }
+    }
+
+    /// Which of several samples the judge takes; its score is noted there.
+    async fn judged(
+        &self,
+        problem: &Problem,
+        judge: &Arc<dyn Judge>,
+        passed: &mut [Drawn],
+    ) -> Result<usize, Miss> {
+        let backward = self.prompts.direction_in_use() == Direction::Backward;
+        let lesson = |drawn: &Drawn| {
+            let code = if backward { problem.reference.clone() } else { drawn.parsed.code.clone() };
+            let pseudocode = drawn.parsed.pseudocode.clone().unwrap_or_default();
+            Lesson {
+                id: problem.id.clone(),
+                language: problem.language,
+                query: problem.query.clone(),
+                solution: Solution { pseudocode, code: code.unwrap_or_default() },
+                teacher: self.prompts.model().to_owned(),
+                reply: drawn.key.clone(),
+                extra: Map::new(),
+            }
+        };
+        let lessons: Vec<Lesson> = passed.iter().map(lesson).collect();
+        let judge = judge.clone();
+        // A judge may run a program.
+        let found = tokio::task::spawn_blocking(move || best_of(&lessons, &*judge));
+        match joined(found.await)?.map_err(Miss::Broken)? {
+            Some((at, score)) => {
+                passed[at].score = Some(score);
+                Ok(at)
+            }
+            None => Err(rejected(problem, Verdict::Failed, "no sample has a score".into(), "")),
+        }
     }
 
     /// One reply, parsed and judged.
@@ -465,9 +497,14 @@ impl Teaching {
         parts: Parts,
         request: Request,
     ) -> Result<Drawn, Miss> {
+        let signature = || {
+            let (code, name) = (problem.reference.as_ref()?, problem.entry_point.as_ref()?);
+            parameters_of(problem.language, code, name)
+        };
         let options = ParseOptions {
             language: Some(problem.language),
             entry_point: problem.entry_point.clone(),
+            parameters: self.filter.require_signature.then(signature).flatten(),
             parts,
         };
         let key = request_key(&request);
@@ -476,29 +513,36 @@ impl Teaching {
             usage.prompt_tokens += counted.prompt_tokens;
             usage.completion_tokens += counted.completion_tokens;
         }
-        let parsed = parse_reply(&completion.text, &options);
-        let finish = completion.finish_reason.as_deref();
-        let (verdict, detail) = self.filter.check(&parsed, finish, &options);
+        let Completion { text, finish_reason, .. } = completion;
+        let filter = self.filter.clone();
+        // On another thread than the one that drives all requests: parsing is most of the work.
+        let work = tokio::spawn(async move {
+            let parsed = parse_reply(&text, &options);
+            let (verdict, detail) = filter.check(&parsed, finish_reason.as_deref(), &options);
+            (parsed, verdict, detail, finish_reason)
+        });
+        let (parsed, verdict, detail, finish_reason) = joined(work.await)?;
         if verdict != Verdict::Ok {
             return Err(rejected(problem, verdict, detail, &key));
         }
-        let scorer = self.scorer.as_ref().filter(|_| parts != Parts::Code);
-        let score = scorer.and_then(|scorer| {
-            let code = parsed.code.as_ref().or(problem.reference.as_ref());
-            let code = code.filter(|_| self.prompts.style_in_use() == Style::SinglePass);
-            let plan = parsed.pseudocode.as_ref()?;
-            Some(scorer.score(problem, plan, code.map(String::as_str))).filter(|s| !s.is_nan())
-        });
         Ok(Drawn {
             parsed,
             key,
-            score,
+            score: None,
             sample: request.sample_index,
             template_hash: request.template_hash,
-            finish_reason: completion.finish_reason,
+            finish_reason,
             plan: None,
         })
     }
+}
+
+/// What a task gave. A panic goes on here; a runtime that shuts down ends the run.
+fn joined<T>(task: Result<T, tokio::task::JoinError>) -> Result<T, Miss> {
+    task.map_err(|error| match error.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(error) => Miss::Broken(Error::Runtime(error.to_string())),
+    })
 }
 
 /// A reply that passed the filter.

@@ -32,6 +32,8 @@ pub enum Verdict {
     SyntaxError,
     /// The code does not define the function asked for.
     NoEntryPoint,
+    /// The function takes another number of parameters than asked for.
+    WrongSignature,
     /// Fewer steps than wanted.
     TooFewSteps,
     /// More steps than wanted.
@@ -76,6 +78,7 @@ impl Verdict {
             Verdict::WrongLanguage => "wrong_language",
             Verdict::SyntaxError => "syntax_error",
             Verdict::NoEntryPoint => "no_entry_point",
+            Verdict::WrongSignature => "wrong_signature",
             Verdict::TooFewSteps => "too_few_steps",
             Verdict::TooManySteps => "too_many_steps",
             Verdict::StepTooLong => "step_too_long",

@@ -11,6 +11,7 @@ fn options(language: Language, entry_point: &str) -> ParseOptions {
         language: Some(language),
         entry_point: (!entry_point.is_empty()).then(|| entry_point.to_owned()),
         parts: Parts::Both,
+        ..ParseOptions::default()
     }
 }
 

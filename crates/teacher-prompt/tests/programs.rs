@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use distill_core::{Language, Lesson, Problem, Pseudocode, Solution};
-use teacher_prompt::{Runner, ScoreCommand, Tested, Tests, best};
+use teacher_prompt::{Runner, ScoreCommand, Tested, Tests, best_of};
 
 fn run(command: &[&str], code: &str, limits: impl FnOnce(&mut Tests)) -> Tested {
     let mut tests = Tests::default();
@@ -80,17 +80,16 @@ fn a_program_scores() {
     let shell = |script: &str| ScoreCommand::new(vec!["sh".into(), "-c".into(), script.into()]);
     let plans = ["1. a", "1. b", "1. c"];
     let chosen = |judge: &ScoreCommand| {
-        let (lesson, _) = best(plans.map(lesson).into(), judge).unwrap()?;
-        Some(lesson.solution.pseudocode.to_string())
+        let (at, _) = best_of(&plans.map(lesson), judge).unwrap()?;
+        Some(plans[at].to_owned())
     };
     let judge = shell("cat > /dev/null; echo 0.5; echo 2; echo NaN");
     assert_eq!(chosen(&judge).as_deref(), Some("1. b"));
     assert_eq!(chosen(&shell("echo NaN; echo NaN; echo NaN")), None);
-    let error =
-        |script: &str| best(plans.map(lesson).into(), &shell(script)).unwrap_err().to_string();
+    let error = |script: &str| best_of(&plans.map(lesson), &shell(script)).unwrap_err().to_string();
     assert!(error("echo 1").contains("problem p: 1 scores for 3 lessons"));
     assert!(error("echo one").contains("a number expected"));
     assert!(error("exit 2").contains("exit status: 2"));
     let missing = ScoreCommand::new(vec!["no-such-program".into()]);
-    assert!(best(plans.map(lesson).into(), &missing).is_err());
+    assert!(best_of(&plans.map(lesson), &missing).is_err());
 }

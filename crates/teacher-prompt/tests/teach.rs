@@ -7,13 +7,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use distill_core::{
-    Completion, Language, Lesson, Problem, Pseudocode, Reply, Request, Sampling, Teacher,
-    TeacherError, Usage,
+    Completion, Language, Lesson, Problem, Reply, Request, Sampling, Teacher, TeacherError, Usage,
 };
 use teacher_prompt::{
-    BatchOptions, BatchRequests, BatchResults, CacheCounts, Cached, Direction, Event, Metered,
-    Price, Progress, PromptBuilder, Rejected, Replay, ReplyLog, RetryOptions, Retrying, Scripted,
-    Stopped, Style, Summary, Taught, Teaching, Verbaliser, Verdict,
+    BatchOptions, BatchRequests, BatchResults, CacheCounts, Cached, Direction, Event, Exemplars,
+    Judge, Metered, Price, Progress, PromptBuilder, Rejected, Replay, ReplyLog, RetryOptions,
+    Retrying, Scripted, Stopped, Style, Summary, Taught, Teaching, Verbaliser, Verdict,
 };
 
 fn problems(count: usize) -> Vec<Problem> {
@@ -480,11 +479,18 @@ fn of_several_samples_the_best_plan_is_kept_and_what_is_cut_short_drawn_again() 
         assert_eq!(summary.stopped, None);
         (output, teacher.asked())
     };
-    let longest = |_: &Problem, plan: &Pseudocode, code: Option<&str>| {
-        assert!(code.is_some());
-        plan.len() as f64
-    };
-    let sampling = Teaching { samples: 3, scorer: Some(Arc::new(longest)), ..teaching() };
+    struct Longest;
+    impl Judge for Longest {
+        fn name(&self) -> &str {
+            "longest"
+        }
+
+        fn score(&self, lessons: &[Lesson]) -> Result<Vec<f64>, teacher_prompt::Error> {
+            assert!(lessons.iter().all(|lesson| !lesson.solution.code.is_empty()));
+            Ok(lessons.iter().map(|lesson| lesson.solution.pseudocode.len() as f64).collect())
+        }
+    }
+    let sampling = Teaching { samples: 3, judge: Some(Arc::new(Longest)), ..teaching() };
     let (output, asked) =
         teach(&sampling, vec![reply(2, "stop"), reply(4, "stop"), reply(3, "stop")]);
     assert_eq!((output.lessons[0].solution.pseudocode.len(), asked), (4, 3));
@@ -504,4 +510,26 @@ fn of_several_samples_the_best_plan_is_kept_and_what_is_cut_short_drawn_again() 
     assert_eq!((output.rejected[0].reason, asked), (Verdict::CutShort, 3));
     let (output, asked) = teach(&teaching(), vec![reply(1, "length"); 9]);
     assert_eq!((output.rejected[0].reason, asked), (Verdict::CutShort, 1));
+}
+
+#[test]
+fn a_lesson_names_the_exemplars_of_its_prompt() {
+    let mut shot = Output::default();
+    let plan = "Pseudocode:\n1. return x\nCode:\n```python\ndef f0(x):\n    return x\n```";
+    let run = |prompts: PromptBuilder, output: &mut Output| {
+        let teacher = Scripted::texts("m", [plan]);
+        let receive = &mut |event: Event<'_>| {
+            output.receive(event);
+            Ok(())
+        };
+        Teaching::new(prompts).run_blocking(problems(1), &teacher, receive).unwrap()
+    };
+    let _ = run(PromptBuilder::new("m"), &mut shot);
+    assert!(!shot.lessons[0].extra.contains_key("exemplars"));
+    let other = Lesson { id: "shown".into(), query: "Else.".into(), ..shot.lessons[0].clone() };
+    let exemplars = Exemplars::Chosen(vec![shot.lessons[0].clone(), other]);
+    let mut output = Output::default();
+    let _ = run(PromptBuilder::new("m").exemplars(exemplars), &mut output);
+    // The problem's own lesson would give the answer away.
+    assert_eq!(output.lessons[0].extra["exemplars"], serde_json::json!(["shown"]));
 }

@@ -67,6 +67,8 @@ pub struct TeacherConfig {
     pub budget: Option<f64>,
     /// Lessons drawn for each problem, of which the best stays.
     pub samples: u32,
+    /// Further samples of a problem, one at a time, while none passes the filter.
+    pub redraws: u32,
     /// What makes one of several samples the best.
     pub judge: JudgeConfig,
     /// Logs of replies (`.jsonl` or `.jsonl.gz`) that are taken over before anything is asked.
@@ -115,6 +117,7 @@ impl Default for TeacherConfig {
             shard: None,
             budget: None,
             samples: 1,
+            redraws: 0,
             judge: JudgeConfig::default(),
             replies: Vec::new(),
             reuse_other_sampling: false,
@@ -257,6 +260,11 @@ impl TeacherConfig {
         }
         if self.samples == 0 {
             return wrong("teacher.samples must be at least 1".into());
+        }
+        if self.samples > 1 && self.redraws > 0 {
+            return wrong(
+                "teacher.redraws is for one sample: of several the others are redraws".into(),
+            );
         }
         if self.budget.is_some_and(|budget| budget.is_nan() || budget < 0.0) {
             return wrong("teacher.budget must be a number from 0 up".into());
@@ -434,5 +442,6 @@ mod tests {
         assert!(message("shard = \"3/2\"").contains("expected i/n"));
         assert!(message("budget = 1.0").contains("teacher.price"));
         assert!(message("samples = 0").contains("teacher.samples"));
+        assert!(message("samples = 2\nredraws = 1").contains("teacher.redraws"));
     }
 }

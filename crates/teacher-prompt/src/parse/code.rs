@@ -121,6 +121,8 @@ pub(crate) struct Defined {
     pub any: bool,
     /// The one asked for.
     pub wanted: bool,
+    /// How many parameters that one takes, the first of several.
+    pub parameters: Option<usize>,
 }
 
 impl Defined {
@@ -132,13 +134,51 @@ impl Defined {
             let Some(found) = defined_by(language, node) else { continue };
             let Some(text) = snippet.text.get(found.byte_range()) else { continue };
             defined.any = true;
-            defined.wanted |= match language {
+            let wanted = match language {
                 Language::Php => text.eq_ignore_ascii_case(name), // as PHP's own functions
                 _ => text == name,
             };
+            if wanted && !defined.wanted {
+                defined.parameters = Some(parameters(node, &snippet.text));
+            }
+            defined.wanted |= wanted;
         }
         defined
     }
+}
+
+/// How many parameters the function that `node` defines takes, its receiver aside.
+fn parameters(node: Node<'_>, text: &str) -> usize {
+    let list = ["value", "right", "declarator"]
+        .into_iter()
+        .filter_map(|field| node.child_by_field_name(field))
+        .chain([node])
+        .find_map(|owner| {
+            let alone = owner.child_by_field_name("parameter").map(|_| None);
+            owner.child_by_field_name("parameters").map(Some).or(alone)
+        });
+    let list = match list {
+        None => return 0,
+        Some(None) => return 1, // x => …
+        Some(Some(list)) => list,
+    };
+    let (mut cursor, mut count) = (list.walk(), 0);
+    for (at, parameter) in list.named_children(&mut cursor).enumerate() {
+        count += match parameter.kind() {
+            "keyword_separator" | "positional_separator" | "receiver_parameter" => 0,
+            kind if kind.ends_with("comment") => 0,
+            "identifier" if at == 0 => {
+                let name = text.get(parameter.byte_range()).unwrap_or_default();
+                usize::from(!matches!(name, "self" | "cls"))
+            }
+            // Go: several names of one type.
+            "parameter_declaration" => {
+                parameter.children_by_field_name("name", &mut parameter.walk()).count().max(1)
+            }
+            _ => 1,
+        };
+    }
+    count
 }
 
 /// The node that names the function which `node` defines.
@@ -209,5 +249,29 @@ mod tests {
             assert!(!defines(language, code, "g"), "{language}: {code}");
         }
         assert!(!defines(Python, "f(1)\nx = f", "f"));
+    }
+
+    #[test]
+    fn parameters_are_counted_in_every_language() {
+        use Language::*;
+        for (language, code) in [
+            (Python, "def f(a, *, b=1, **c): pass"),
+            (Python, "class A:\n    def f(self, a, b: int, c: int = 1): pass"),
+            (Python, "f = lambda a, b, c: a"),
+            (Java, "class A { static int f(int a, int[] b, String... c) { return 1; } }"),
+            (Go, "func f(a, b int, c ...string) {}"),
+            (JavaScript, "function f(a, {b}, c = 1) {}"),
+            (JavaScript, "const f = (a, b, ...c) => a;"),
+            (Php, "<?php function f($a, array $b, ...$c) {}"),
+            (Ruby, "def f(a, b = 1, *c)\nend"),
+        ] {
+            let found = Defined::find(language, &snippet(language, code).unwrap(), "f");
+            assert_eq!(found.parameters, Some(3), "{language}: {code}");
+        }
+        let one = "const f = a => a;";
+        let found = Defined::find(JavaScript, &snippet(JavaScript, one).unwrap(), "f");
+        assert_eq!(found.parameters, Some(1));
+        let none = Defined::find(Ruby, &snippet(Ruby, "def f\nend").unwrap(), "f");
+        assert_eq!(none.parameters, Some(0));
     }
 }

@@ -62,8 +62,23 @@ pub struct ParseOptions {
     pub language: Option<Language>,
     /// Name of the function that the code must define.
     pub entry_point: Option<String>,
+    /// How many parameters it must take, receiver aside, where that is known; see [`parameters_of`].
+    pub parameters: Option<usize>,
     /// What the reply was asked to hold.
     pub parts: Parts,
+}
+
+/// How many parameters the function of this name takes in `code`; none where it is not defined there.
+/// Optional ones count, a receiver (Python's `self`, Go's) does not.
+///
+/// ```
+/// use distill_core::Language;
+///
+/// let code = "class A:\n    def f(self, a, b=1): pass";
+/// assert_eq!(teacher_prompt::parameters_of(Language::Python, code, "A.f"), Some(2));
+/// ```
+pub fn parameters_of(language: Language, code: &str, entry_point: &str) -> Option<usize> {
+    Defined::find(language, &snippet(language, code)?, entry_point).parameters
 }
 
 /// What was found in a reply, whatever the verdict.

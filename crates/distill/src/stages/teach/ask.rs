@@ -3,17 +3,15 @@
 use std::cell::RefCell;
 use std::env;
 use std::io::Write;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use distill_core::jsonl::{self, JsonlError};
 use distill_core::{Lesson, Teacher, Usage};
 use serde::{Deserialize, Serialize};
 use teacher_prompt::{
-    Cached, Chat, ChatOptions, Event, LoggedReply, Metered, Price, Progress, RateLimited,
-    RateLimits, Rejected, Replay, ReplyLog, RetryOptions, Retrying, Secret, Stopped, Summary,
-    Taught, Teaching, Verbaliser,
+    Cached, Chat, ChatOptions, Event, Metered, Price, Progress, RateLimited, RateLimits, Rejected,
+    Replay, ReplyLog, RetryOptions, Retrying, Secret, Spent, Stopped, Summary, Taught, Teaching,
+    Verbaliser,
 };
 
 use super::problems::Asked;
@@ -49,36 +47,17 @@ pub(super) fn teacher(config: &TeacherConfig, log: Arc<ReplyLog>) -> Result<Box<
         requests_per_minute: config.requests_per_minute,
         tokens_per_minute: config.tokens_per_minute,
     };
-    let price = config.price.unwrap_or_default();
-    let left = match config.budget {
-        Some(budget) => Some(budget - price.of(logged_usage(log.path())?)),
-        None => None,
-    };
+    let chat = Chat::new(model, options)?;
+    let announced = chat.announced();
+    let limited = RateLimited::new(chat, limits).following(announced);
+    let mut metered = Metered::new(limited, config.price.unwrap_or_default(), config.budget);
+    if config.budget.is_some() {
+        let prices = config.price.unwrap_or_default().into();
+        metered = metered.after(Spent::logged(&log, &prices)?);
+    }
     let retries = RetryOptions { attempts: config.tries, ..RetryOptions::default() };
-    let chat = RateLimited::new(Chat::new(model, options)?, limits);
-    let metered = Metered::new(chat, price, left);
     let cached = Cached::new(Retrying::new(metered, retries), log);
     Ok(Box::new(cached.reuse_other_sampling(config.reuse_other_sampling)))
-}
-
-/// The tokens of every reply in a log.
-fn logged_usage(log: &Path) -> Result<Usage> {
-    let mut sum = Usage::default();
-    for reply in jsonl::read::<LoggedReply>(log)? {
-        // A damaged line is passed over here as the log passes it over.
-        match reply {
-            // Paid for under another key.
-            Ok(reply) if reply.reused_from.is_some() => {}
-            Ok(reply) => {
-                let usage = reply.usage.unwrap_or_default();
-                sum.prompt_tokens += usage.prompt_tokens;
-                sum.completion_tokens += usage.completion_tokens;
-            }
-            Err(JsonlError::BadLine(_)) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(sum)
 }
 
 /// Asks for the `sample`-th lesson of every problem and writes what became of each, in order. Adds

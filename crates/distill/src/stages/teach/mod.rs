@@ -101,6 +101,7 @@ pub fn teach(run: &Run<'_>) -> Result<()> {
         let mut teaching = Teaching::new(prompts);
         teaching.filter = config.filter.clone();
         teaching.concurrency = config.concurrency;
+        teaching.redraws = config.redraws;
         teaching.cancel = run.stop.clone();
 
         let mut done = TeachDone { asked: asked.count, ..TeachDone::default() };

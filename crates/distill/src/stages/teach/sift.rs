@@ -5,7 +5,7 @@ use std::io::Write;
 
 use distill_core::{Lesson, Problem, jsonl};
 use rayon::prelude::*;
-use teacher_prompt::{Judge, Rejected, ReplyLog, Sieve, Tested, Verbaliser, Verdict, best};
+use teacher_prompt::{Judge, Rejected, ReplyLog, Sieve, Tested, Verbaliser, Verdict, best_of};
 
 use super::TeachDone;
 use super::ask::Outcome;
@@ -171,7 +171,8 @@ fn chosen(block: Block, judge: &dyn Judge, sieve: &mut Sieve) -> Result<Outcome>
     let several = lessons.len();
     let found = match several {
         0 | 1 => lessons.pop(),
-        _ => best(lessons, judge)?.map(|(mut lesson, score)| {
+        _ => best_of(&lessons, judge)?.map(|(at, score)| {
+            let mut lesson = lessons.swap_remove(at);
             lesson.extra.insert("samples".into(), several.into());
             lesson.extra.insert("score".into(), score.into());
             lesson

@@ -2,31 +2,32 @@
 
 use std::io::{self, BufRead, Read};
 
-/// Longest line of a reply log or batch file, in bytes. A reply of [`MAX_BODY`] bytes takes less,
-/// with its text beside it and every character escaped.
-///
-/// [`MAX_BODY`]: crate::body::MAX_BODY
-pub(crate) const MAX_LINE: usize = 64 << 20;
+/// Longest line of a file of records, in bytes: far longer than any, and short enough that a file
+/// without line breaks takes no more memory than a large one.
+pub const MAX_LINE: usize = 64 << 20;
 
 /// What [`read_line`] met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Line {
+pub struct Line {
     /// Its length in the file, break included.
-    pub(crate) length: u64,
+    pub length: u64,
     /// Whether a line break ends it.
-    pub(crate) ended: bool,
+    pub ended: bool,
 }
 
 impl Line {
     /// Whether only its beginning was kept.
-    pub(crate) fn is_too_long(self, kept: &[u8]) -> bool {
+    pub fn is_too_long(self, kept: &[u8]) -> bool {
         self.length > kept.len() as u64
     }
 }
 
 /// Reads the next line over `line`, break included, and keeps the first `limit` bytes of it; none
 /// at the end of the file.
-pub(crate) fn read_line(
+///
+/// # Errors
+/// Those of the reader.
+pub fn read_line(
     reader: &mut impl BufRead,
     line: &mut Vec<u8>,
     limit: usize,
