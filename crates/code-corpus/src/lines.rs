@@ -1,16 +1,14 @@
 //! The lines of a JSONL file, compressed or not, in batches that can be read in parallel.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use distill_core::jsonl::BadLine;
+use distill_core::lines::{MAX_LINE, read_line};
 use flate2::read::MultiGzDecoder;
 
 use crate::CorpusError;
-
-/// Longest line that is read; a longer one is a bad line.
-const MAX_LINE: usize = 64 << 20;
 
 /// Bytes after which a batch is closed, however few its lines.
 const BATCH_BYTES: usize = 64 << 20;
@@ -68,33 +66,16 @@ impl Lines {
 
     fn line(&mut self) -> io::Result<Option<Result<Vec<u8>, String>>> {
         let mut line = Vec::new();
-        let limit = MAX_LINE as u64 + 1;
-        if self.reader.by_ref().take(limit).read_until(b'\n', &mut line)? == 0 {
+        let Some(read) = read_line(&mut self.reader, &mut line, MAX_LINE)? else {
             return Ok(None);
-        }
-        if line.len() > MAX_LINE && line.last() != Some(&b'\n') {
-            self.skip_line()?;
+        };
+        if read.is_too_long(&line) {
             return Ok(Some(Err(format!("longer than {MAX_LINE} bytes"))));
         }
         if self.number == 0 && line.starts_with("\u{feff}".as_bytes()) {
             line.drain(..3);
         }
         Ok(Some(Ok(line)))
-    }
-
-    fn skip_line(&mut self) -> io::Result<()> {
-        loop {
-            let buffer = self.reader.fill_buf()?;
-            let end = buffer.iter().position(|byte| *byte == b'\n');
-            let (length, last) = match end {
-                Some(at) => (at + 1, true),
-                None => (buffer.len(), buffer.is_empty()),
-            };
-            self.reader.consume(length);
-            if last {
-                return Ok(());
-            }
-        }
     }
 
     /// A bad line of this file.

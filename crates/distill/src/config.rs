@@ -22,6 +22,7 @@ use code_corpus::dedup::Dedup;
 use code_corpus::{Filters, Source, Split};
 use distill_core::Mode;
 use serde::{Deserialize, Serialize};
+use teacher_prompt::Ablation;
 use toml::Value;
 
 use crate::{DistillError, Result};
@@ -126,6 +127,13 @@ pub struct TrainingConfig {
     pub preset: TrainingPreset,
     /// The students to train.
     pub arms: Vec<Arm>,
+    /// Learn from at most so many lessons, a seeded choice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lessons: Option<usize>,
+    /// Seed of weights, batches, dropout, the choice of lessons and what an arm spoils; the run's
+    /// where left out. Corpus, split and teacher do not depend on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
     /// Weight of the pseudocode loss.
     pub alpha: f64,
     /// Weight of the code loss.
@@ -161,6 +169,8 @@ impl Default for TrainingConfig {
         TrainingConfig {
             preset: TrainingPreset::Demo,
             arms: vec![Arm::Distilled, Arm::Plain],
+            lessons: None,
+            seed: None,
             alpha: 0.5,
             beta: 0.5,
             steps: None,
@@ -193,6 +203,11 @@ pub enum Arm {
     Distilled,
     /// The same student without pseudocode: learns code alone.
     Plain,
+    /// As `distilled`, with the steps of each lesson in a random order: what the words are worth
+    /// without the reasoning.
+    RandomShuffle,
+    /// As `distilled`, with the pseudocode of other problems: what a second task is worth by itself.
+    RandomReplace,
 }
 
 impl Arm {
@@ -201,10 +216,21 @@ impl Arm {
         match self {
             Arm::Distilled => "distilled",
             Arm::Plain => "plain",
+            Arm::RandomShuffle => "random_shuffle",
+            Arm::RandomReplace => "random_replace",
         }
     }
 
-    /// How this student can be asked: only one that learnt pseudocode can chain.
+    /// What is done to the pseudocode of its lessons.
+    pub fn ablation(self) -> Option<Ablation> {
+        match self {
+            Arm::Distilled | Arm::Plain => None,
+            Arm::RandomShuffle => Some(Ablation::Shuffle),
+            Arm::RandomReplace => Some(Ablation::Replace),
+        }
+    }
+
+    /// How this student is asked: only one that learnt pseudocode of its own problems can chain.
     pub fn modes(self, wanted: &[Mode]) -> Vec<Mode> {
         let able = |mode: &Mode| self == Arm::Distilled || *mode == Mode::Direct;
         wanted.iter().copied().filter(able).collect()
@@ -273,6 +299,7 @@ impl RunConfig {
             ("threads", self.threads.unwrap_or(1)),
             ("training.arms", self.training.arms.len()),
             ("answers.modes", self.answers.modes.len()),
+            ("training.lessons", self.training.lessons.unwrap_or(1)),
         ];
         for (name, value) in positive {
             if value == 0 {

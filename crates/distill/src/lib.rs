@@ -36,6 +36,7 @@
 mod ask;
 pub mod config;
 mod error;
+pub mod experiment;
 pub mod filters;
 mod lessons;
 mod progress;

@@ -23,21 +23,18 @@ pub use teach::{
 pub use train::train;
 pub use training::TrainingDone;
 
+/// At most `count` of the items, by a seeded choice that depends on their ids and not on their order;
+/// they stay in order. What a smaller count chooses a larger one chooses too.
 #[cfg(any(feature = "torch", test))]
-use distill_core::Problem;
-
-/// At most `count` of the problems, by a seeded choice that does not depend on their order; they
-/// stay in order.
-#[cfg(any(feature = "torch", test))]
-pub(crate) fn choose(problems: Vec<Problem>, count: usize, seed: u64) -> Vec<Problem> {
-    if problems.len() <= count {
-        return problems;
+pub(crate) fn choose<T>(items: Vec<T>, count: usize, seed: u64, id: impl Fn(&T) -> &str) -> Vec<T> {
+    if items.len() <= count {
+        return items;
     }
-    let mut order: Vec<usize> = (0..problems.len()).collect();
-    order.sort_by_key(|&index| rank(seed, &problems[index].id));
-    let mut chosen = vec![false; problems.len()];
+    let mut order: Vec<usize> = (0..items.len()).collect();
+    order.sort_by_key(|&index| rank(seed, id(&items[index])));
+    let mut chosen = vec![false; items.len()];
     order[..count].iter().for_each(|&index| chosen[index] = true);
-    problems.into_iter().zip(chosen).filter_map(|(problem, keep)| keep.then_some(problem)).collect()
+    items.into_iter().zip(chosen).filter_map(|(item, keep)| keep.then_some(item)).collect()
 }
 
 /// Where the problem with this id stands in the seed's order.
@@ -49,7 +46,7 @@ pub(crate) fn rank(seed: u64, id: &str) -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
-    use distill_core::Language;
+    use distill_core::{Language, Problem};
 
     use super::*;
 
@@ -57,13 +54,15 @@ mod tests {
     fn the_choice_of_problems_depends_on_the_seed_and_not_on_their_order() {
         let problems: Vec<Problem> =
             (0..50).map(|i| Problem::new(format!("p{i}"), Language::Python, "q")).collect();
-        let ids = |problems: Vec<Problem>| -> Vec<String> {
-            problems.into_iter().map(|problem| problem.id).collect()
+        let ids = |problems: Vec<Problem>, count, seed| -> Vec<String> {
+            let chosen = choose(problems, count, seed, |problem| &problem.id);
+            chosen.into_iter().map(|problem| problem.id).collect()
         };
-        let chosen = ids(choose(problems.clone(), 10, 1));
+        let chosen = ids(problems.clone(), 10, 1);
         assert_eq!(chosen.len(), 10);
-        assert_ne!(chosen, ids(choose(problems.clone(), 10, 2)));
-        let mut backwards = ids(choose(problems.into_iter().rev().collect(), 10, 1));
+        assert_ne!(chosen, ids(problems.clone(), 10, 2));
+        assert!(ids(problems.clone(), 5, 1).iter().all(|id| chosen.contains(id)));
+        let mut backwards = ids(problems.into_iter().rev().collect(), 10, 1);
         backwards.reverse();
         assert_eq!(chosen, backwards);
     }

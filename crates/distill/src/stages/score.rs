@@ -1,10 +1,10 @@
 //! Answers beside their references.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use codebleu::{PairScore, Scorer, Variant};
+use codebleu::{PairScore, Scorer, Scores, Variant};
 use distill_core::{Answer, Language, Mode, Problem, jsonl};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -36,12 +36,21 @@ pub struct ScoreRecord {
     pub exact: bool,
     /// Whether it parses without error and holds anything.
     pub parses: bool,
+    /// Whether the problem's own tests pass, where they were run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tested: Option<bool>,
     /// CodeBLEU as the paper defines it, its components and their counts.
     #[serde(flatten)]
     pub score: PairScore,
+    /// Under other variants, by their names: as the published program computes it, and mended.
+    #[serde(default)]
+    pub variants: BTreeMap<String, Scores>,
 }
 
-/// Scores every answer with the paper's variant of CodeBLEU.
+/// The variants beside the paper's.
+const OTHERS: [Variant; 2] = [Variant::K4black, Variant::Fixed];
+
+/// Scores every answer with the paper's variant of CodeBLEU, and with the published and the mended one.
 ///
 /// # Errors
 /// [`DistillError::Order`] before there are answers; whatever keeps an answer from being scored.
@@ -79,14 +88,25 @@ pub fn score(run: &Run<'_>) -> Result<()> {
     })
 }
 
-/// One scorer a language of the problems.
-fn scorers(problems: &HashMap<&str, &Problem>) -> Result<HashMap<Language, Scorer>> {
+/// The scorers of a language: the paper's, and the others.
+struct Scorers {
+    paper: Scorer,
+    others: Vec<Scorer>,
+}
+
+/// The scorers of each language of the problems.
+fn scorers(problems: &HashMap<&str, &Problem>) -> Result<HashMap<Language, Scorers>> {
     let mut scorers = HashMap::new();
     for problem in problems.values() {
         if let Entry::Vacant(entry) = scorers.entry(problem.language) {
-            let scorer = Scorer::new(problem.language, Variant::Paper);
-            let what = problem.language.to_string();
-            entry.insert(scorer.map_err(|source| DistillError::Score { what, source })?);
+            let language = problem.language;
+            let new = |variant| {
+                let scorer = Scorer::new(language, variant);
+                scorer.map_err(|source| DistillError::Score { what: language.to_string(), source })
+            };
+            let others = OTHERS.into_iter().filter(|variant| variant.knows(language)).map(new);
+            let others = others.collect::<Result<_>>()?;
+            entry.insert(Scorers { paper: new(Variant::Paper)?, others });
         }
     }
     Ok(scorers)
@@ -95,7 +115,7 @@ fn scorers(problems: &HashMap<&str, &Problem>) -> Result<HashMap<Language, Score
 fn score_one(
     answer: &Answer,
     problems: &HashMap<&str, &Problem>,
-    scorers: &HashMap<Language, Scorer>,
+    scorers: &HashMap<Language, Scorers>,
 ) -> Result<ScoreRecord> {
     let what =
         || format!("{} of {} ({}, rank {})", answer.problem, answer.arm, answer.mode, answer.rank);
@@ -104,9 +124,15 @@ fn score_one(
         .and_then(|problem| Some((problem, problem.reference.as_deref()?)))
         .ok_or_else(|| DistillError::Nothing(format!("{}: no reference to score by", what())))?;
     let code = &answer.solution.code;
-    let score = scorers[&problem.language]
-        .score(&[reference], code)
-        .map_err(|source| DistillError::Score { what: what(), source })?;
+    let Scorers { paper, others } = &scorers[&problem.language];
+    let score = |scorer: &Scorer| {
+        let score = scorer.score(&[reference], code);
+        score.map_err(|source| DistillError::Score { what: what(), source })
+    };
+    let variants = others
+        .iter()
+        .map(|scorer| Ok((scorer.variant().name().to_owned(), score(scorer)?.scores)))
+        .collect::<Result<_>>()?;
     let parses = code_syntax::snippet::parses(problem.language, code)
         .map_err(|source| DistillError::Score { what: what(), source: source.into() })?;
     Ok(ScoreRecord {
@@ -116,7 +142,9 @@ fn score_one(
         rank: answer.rank,
         exact: same_code(reference, code),
         parses: parses && !code.trim().is_empty(),
-        score,
+        tested: None,
+        score: score(paper)?,
+        variants,
     })
 }
 

@@ -29,6 +29,8 @@ pub fn train(run: &Run<'_>) -> Result<()> {
     let (valid, train): (Vec<Lesson>, Vec<Lesson>) = lessons
         .into_iter()
         .partition(|lesson| lesson.extra.get("split").is_some_and(|split| split == "valid"));
+    let most = run.config.training.lessons.unwrap_or(usize::MAX);
+    let train = super::choose(train, most, seed(run), |lesson| &lesson.id);
     if train.is_empty() {
         return Err(DistillError::Nothing(format!(
             "{} holds no lesson of the training split",
@@ -38,11 +40,21 @@ pub fn train(run: &Run<'_>) -> Result<()> {
     tch::set_num_threads(i32::try_from(run.threads()).unwrap_or(1));
     let tokenizer = tokenizer(run, &train)?;
     for arm in todo {
+        let [mut train, mut valid] = [train.clone(), valid.clone()];
+        if let Some(ablation) = arm.ablation() {
+            // Both, so that the weights kept are those that are best at what this arm learns.
+            ablation.apply(&mut train, seed(run));
+            ablation.apply(&mut valid, seed(run));
+        }
         run.stage(&format!("train {}", arm.name()), || {
             train_arm(run, arm, tokenizer.clone(), &train, &valid)
         })?;
     }
     Ok(())
+}
+
+fn seed(run: &Run<'_>) -> u64 {
+    run.config.training.seed.unwrap_or(run.config.seed)
 }
 
 /// The run's tokenizer: the checkpoint's, or one trained on the training split.
@@ -84,7 +96,7 @@ fn train_arm(
     // Code from the problem alone, so that the validation losses of all arms compare.
     validation.iter_mut().for_each(|item| item.code.truncate(1));
     let (training, validation) = (Dataset::new(training)?, Dataset::new(validation)?);
-    let config = train_config(&run.config.training, run.config.seed);
+    let config = train_config(&run.config.training, seed(run));
 
     run.progress.start(&format!("train {}", arm.name()), None, "steps");
     let mut known_length = false;
@@ -127,7 +139,7 @@ fn student(run: &Run<'_>, arm: Arm, tokenizer: Tokenizer) -> Result<T5Student> {
             let preset: Preset = config.preset.parse()?;
             let vocabulary = i64::try_from(tokenizer.size()).unwrap_or(i64::MAX);
             let shape = T5Config::preset(preset, vocabulary);
-            T5Student::new(shape, tokenizer, run.config.seed, Device::Cpu)?
+            T5Student::new(shape, tokenizer, seed(run), Device::Cpu)?
         }
     };
     student.name = format!("{}-{}", run.config.name, arm.name());

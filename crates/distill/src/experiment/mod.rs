@@ -1,0 +1,36 @@
+//! Experiments: a matrix of runs that differ in named settings, and tables that compare them.
+//!
+//! An experiment is a run's configuration and a section `experiment` that says what varies:
+//!
+//! ```toml
+//! [corpus.source]
+//! kind = "python_stdlib"
+//!
+//! [experiment]
+//! seeds = [1, 2, 3]
+//!
+//! [[experiment.axes]]
+//! name = "arm"
+//! values = [
+//!     { name = "plain", set = { training.arms = ["plain"] } },
+//!     { name = "distilled", set = { training.arms = ["distilled"] } },
+//! ]
+//! ```
+//!
+//! [`Experiment`] reads it; its [`cells`](Experiment::cells) are all combinations, each with every
+//! seed. [`run`] makes them one after the other, each in a folder of its own; cells with the same
+//! corpus and teacher share problems and lessons. Their scores become one file of
+//! [`Results`], and [`Tables`] are made of that file alone.
+
+mod paper;
+mod plan;
+mod results;
+#[cfg(feature = "torch")]
+mod run;
+mod tables;
+
+pub use plan::{Axis, Cell, Experiment, Setting};
+pub use results::{Results, collect};
+#[cfg(feature = "torch")]
+pub use run::{Selection, run};
+pub use tables::{Contrast, Figure, Mean, Tables};

@@ -1,0 +1,617 @@
+//! Tables of an experiment, from its results alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+use evaluation_statistics::{Comparison, Interval, Plan, Verdict, compare, holm, interval};
+use serde::Serialize;
+
+use super::paper::{CAVEATS, PRINTED};
+use super::results::{CellCost, ResultLine, Results};
+use crate::{DistillError, Result};
+
+/// The figures of the tables of means, by their names in the results: Top-1 as they are, Top-5 with
+/// `_5`.
+const FIGURES: [(&str, &str); 11] = [
+    ("tm", "TM"),
+    ("sm", "SM"),
+    ("dm", "DM"),
+    ("km", "KM"),
+    ("cb", "CB"),
+    ("exact", "exact"),
+    ("tested", "pass"),
+    ("parses", "parses"),
+    ("k4black_cb", "CB k4black"),
+    ("fixed_cb", "CB fixed"),
+    ("fixed_dm", "DM fixed"),
+];
+
+/// The figures that are compared.
+const COMPARED: [&str; 4] = ["exact", "tested", "tm", "cb"];
+
+/// The arm that the others are compared with.
+const BASELINE: &str = "plain";
+
+/// A figure's name and its mean with an interval.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Figure {
+    /// Its name in the results.
+    pub name: String,
+    /// Mean over problems and seeds, with a 95 % interval over problems; from 0 to 1.
+    #[serde(flatten)]
+    pub interval: Interval,
+}
+
+/// The means of one system: a combination of values, trained with every seed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Mean {
+    /// The values by their axes; `mode` is one.
+    pub system: BTreeMap<String, String>,
+    /// Restricted to this language, where it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// Problems.
+    pub problems: usize,
+    /// Seeds.
+    pub seeds: usize,
+    /// The figures that the results have.
+    pub figures: Vec<Figure>,
+}
+
+/// The difference of two systems in one figure.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Contrast {
+    /// The values that both systems share.
+    pub shared: BTreeMap<String, String>,
+    /// What is special about A.
+    pub a_name: String,
+    /// What is special about B.
+    pub b_name: String,
+    /// The figure's name in the results.
+    pub figure: String,
+    /// The difference, its interval and p.
+    #[serde(flatten)]
+    pub found: Comparison,
+    /// p corrected after Holm for the whole table.
+    pub p_holm: f64,
+    /// What both together say.
+    pub verdict: Verdict,
+}
+
+/// Everything that an experiment's report shows.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Tables {
+    /// The experiment's name.
+    pub name: String,
+    /// How intervals and p were computed.
+    pub resamples: u32,
+    /// Over all languages.
+    pub means: Vec<Mean>,
+    /// By language, where there are several.
+    pub languages: Vec<Mean>,
+    /// Pairs of systems.
+    pub contrasts: Vec<Contrast>,
+    /// What the cells took, where it is known.
+    pub costs: Vec<CellCost>,
+}
+
+/// A system's lines: by seed, by problem.
+type Cells<'a> = BTreeMap<u64, BTreeMap<&'a str, &'a ResultLine>>;
+
+struct System<'a> {
+    values: BTreeMap<String, String>,
+    cells: Cells<'a>,
+}
+
+impl Tables {
+    /// Makes the tables of these results.
+    ///
+    /// # Errors
+    /// [`DistillError::Nothing`] without results, [`DistillError::Config`] where a problem occurs
+    /// twice in a cell or the plan cannot be carried out.
+    pub fn new(name: &str, results: &Results, costs: Vec<CellCost>, plan: &Plan) -> Result<Tables> {
+        let systems = systems(results)?;
+        let mut means = Vec::new();
+        for system in &systems {
+            means.push(mean(system, None, plan)?);
+        }
+        let all: BTreeSet<String> =
+            results.lines.iter().map(|line| line.language.to_string()).collect();
+        let mut languages = Vec::new();
+        for language in all.iter().filter(|_| all.len() > 1) {
+            for system in &systems {
+                languages.push(mean(system, Some(language), plan)?);
+            }
+        }
+        let contrasts = contrasts(&systems, plan)?;
+        Ok(Tables {
+            name: name.to_owned(),
+            resamples: plan.resamples,
+            means,
+            languages,
+            contrasts,
+            costs,
+        })
+    }
+}
+
+fn systems(results: &Results) -> Result<Vec<System<'_>>> {
+    let mut systems: Vec<System<'_>> = Vec::new();
+    for line in &results.lines {
+        let text = |(axis, value): (&String, &serde_json::Value)| {
+            value.as_str().map(|value| (axis.clone(), value.to_owned()))
+        };
+        let values: BTreeMap<String, String> = line.fields.iter().filter_map(text).collect();
+        let at = match systems.iter().rposition(|system| system.values == values) {
+            Some(at) => at,
+            None => {
+                systems.push(System { values, cells: BTreeMap::new() });
+                systems.len() - 1
+            }
+        };
+        let cell = systems[at].cells.entry(line.seed).or_default();
+        if cell.insert(&line.id, line).is_some() {
+            return Err(DistillError::Config(format!(
+                "problem {} occurs twice with seed {} in {:?}",
+                line.id, line.seed, systems[at].values
+            )));
+        }
+    }
+    if systems.is_empty() {
+        return Err(DistillError::Nothing("no results to make tables of".into()));
+    }
+    Ok(systems)
+}
+
+/// A figure's value and 1, or twice 0 where it has none.
+fn part(line: &ResultLine, figure: &str) -> [f64; 2] {
+    match line.fields.get(figure).and_then(serde_json::Value::as_f64) {
+        Some(value) => [value, 1.0],
+        None => [0.0, 0.0],
+    }
+}
+
+fn parts(line: &ResultLine, figures: &[String]) -> Vec<[f64; 2]> {
+    figures.iter().map(|figure| part(line, figure)).collect()
+}
+
+fn ratios(sum: &Vec<[f64; 2]>) -> Vec<f64> {
+    sum.iter().map(|[value, count]| value / count).collect()
+}
+
+/// Those of `names` that a line of the system has.
+fn present<'n>(system: &System<'_>, names: impl Iterator<Item = &'n str>) -> Vec<String> {
+    let line = system.cells.values().flat_map(BTreeMap::values).next();
+    let has = |name: &&str| line.is_some_and(|line| line.fields.contains_key(*name));
+    names.filter(has).map(str::to_owned).collect()
+}
+
+fn mean(system: &System<'_>, language: Option<&String>, plan: &Plan) -> Result<Mean> {
+    let names = FIGURES.iter().flat_map(|(name, _)| [(*name).to_owned(), format!("{name}_5")]);
+    let names: Vec<String> = names.collect();
+    let figures = present(system, names.iter().map(String::as_str));
+    // What a problem contributes: the sum over the seeds.
+    let mut items: BTreeMap<&str, Vec<[f64; 2]>> = BTreeMap::new();
+    for (id, line) in system.cells.values().flatten() {
+        if language.is_some_and(|language| line.language.name() != language) {
+            continue;
+        }
+        let sum = items.entry(id).or_insert_with(|| vec![[0.0; 2]; figures.len()]);
+        for (sum, part) in sum.iter_mut().zip(parts(line, &figures)) {
+            *sum = [sum[0] + part[0], sum[1] + part[1]];
+        }
+    }
+    let problems = items.len();
+    let items: Vec<Vec<[f64; 2]>> = items.into_values().collect();
+    let found = match items.is_empty() {
+        true => Vec::new(),
+        false => interval(&items, ratios, plan).map_err(statistics)?,
+    };
+    let figures = figures.into_iter().zip(found);
+    Ok(Mean {
+        system: system.values.clone(),
+        language: language.cloned(),
+        problems,
+        seeds: system.cells.len(),
+        figures: figures.map(|(name, interval)| Figure { name, interval }).collect(),
+    })
+}
+
+fn statistics(error: evaluation_statistics::StatisticsError) -> DistillError {
+    DistillError::Config(error.to_string())
+}
+
+/// The systems that differ in nothing but arm and mode, pair by pair; and along every other axis that
+/// is no quantity, each value with the first.
+fn contrasts(systems: &[System<'_>], plan: &Plan) -> Result<Vec<Contrast>> {
+    let mut pairs: Vec<(&System<'_>, &System<'_>, Vec<&str>)> = Vec::new();
+    let of = |system: &System<'_>, axis: &str| system.values.get(axis).cloned().unwrap_or_default();
+    let without = |system: &System<'_>, axes: &[&str]| {
+        let mut values = system.values.clone();
+        values.retain(|axis, _| !axes.contains(&axis.as_str()));
+        values
+    };
+    let arm = ["arm", "mode"];
+    for (at, a) in systems.iter().enumerate() {
+        for (other, b) in systems.iter().enumerate() {
+            if at == other || without(a, &arm) != without(b, &arm) {
+                continue;
+            }
+            let ((a_arm, a_mode), (b_arm, b_mode)) =
+                ((of(a, "arm"), of(a, "mode")), (of(b, "arm"), of(b, "mode")));
+            let wanted = (b_arm == BASELINE && b_mode == "direct" && a_arm != BASELINE)
+                || (a_arm == b_arm && a_mode == "chained" && b_mode == "direct")
+                || (a_arm == "distilled" && b_arm.starts_with("random") && a_mode == b_mode);
+            if wanted {
+                pairs.push((a, b, arm.to_vec()));
+            }
+        }
+    }
+    let axes: BTreeSet<&String> = systems.iter().flat_map(|system| system.values.keys()).collect();
+    for axis in axes.into_iter().filter(|axis| !arm.contains(&axis.as_str())) {
+        let quantity = systems.iter().all(|system| of(system, axis).parse::<f64>().is_ok());
+        if quantity {
+            continue;
+        }
+        for (at, a) in systems.iter().enumerate() {
+            let alike = |b: &&System<'_>| without(a, &[axis]) == without(b, &[axis]);
+            if let Some(b) = systems[..at].iter().find(alike) {
+                pairs.push((a, b, vec![axis]));
+            }
+        }
+    }
+    let mut contrasts = Vec::new();
+    for (a, b, axes) in pairs {
+        let shared = without(a, &axes);
+        let name = |system: &System<'_>| {
+            let values = axes.iter().map(|axis| of(system, axis)).filter(|value| !value.is_empty());
+            values.collect::<Vec<_>>().join(" ")
+        };
+        let (a_name, b_name) = (name(a), name(b));
+        for (figure, found) in differences(a, b, plan)? {
+            contrasts.push(Contrast {
+                shared: shared.clone(),
+                a_name: a_name.clone(),
+                b_name: b_name.clone(),
+                figure,
+                p_holm: found.p,
+                verdict: Verdict::CannotTell,
+                found,
+            });
+        }
+    }
+    let corrected = holm(&contrasts.iter().map(|contrast| contrast.found.p).collect::<Vec<_>>());
+    for (contrast, p) in contrasts.iter_mut().zip(corrected) {
+        contrast.p_holm = p;
+        contrast.verdict = contrast.found.verdict(p);
+    }
+    Ok(contrasts)
+}
+
+/// A less B in every figure that is compared, on the seeds and problems that both have.
+fn differences(a: &System<'_>, b: &System<'_>, plan: &Plan) -> Result<Vec<(String, Comparison)>> {
+    let figures = present(a, COMPARED.into_iter());
+    let seeds: Vec<u64> =
+        a.cells.keys().filter(|seed| b.cells.contains_key(seed)).copied().collect();
+    let everywhere = |id: &&str| {
+        seeds.iter().all(|seed| a.cells[seed].contains_key(*id) && b.cells[seed].contains_key(*id))
+    };
+    let Some(first) = seeds.first() else { return Ok(Vec::new()) };
+    let ids: Vec<&str> = a.cells[first].keys().copied().filter(everywhere).collect();
+    if ids.is_empty() || figures.is_empty() {
+        return Ok(Vec::new());
+    }
+    let cells = |system: &System<'_>| -> Vec<Vec<Vec<[f64; 2]>>> {
+        let seed = |seed: &u64| {
+            ids.iter().map(|id| parts(system.cells[seed][id], &figures)).collect::<Vec<_>>()
+        };
+        seeds.iter().map(seed).collect()
+    };
+    let (one, two) = (cells(a), cells(b));
+    let one: Vec<&[Vec<[f64; 2]>]> = one.iter().map(Vec::as_slice).collect();
+    let two: Vec<&[Vec<[f64; 2]>]> = two.iter().map(Vec::as_slice).collect();
+    let found = compare(&one, &two, ratios, plan).map_err(statistics)?;
+    Ok(figures.into_iter().zip(found).collect())
+}
+
+// ---- as Markdown
+
+impl Tables {
+    /// The tables as Markdown.
+    pub fn markdown(&self) -> String {
+        let mut text = format!("# {}\n\n", self.name);
+        let (problems, seeds) =
+            self.means.first().map_or((0, 0), |mean| (mean.problems, mean.seeds));
+        let _ = writeln!(
+            text,
+            "{problems} problems, {seeds} seeds. Every figure is the mean, over problems and seeds, of \
+             the figure of one answer, in per cent, with half the width of its 95 % interval over \
+             problems (bootstrap, {} resamples). CB is CodeBLEU as the paper defines it unless another \
+             variant is named; TM is what the paper's text calls Top-1 accuracy, exact is a match but \
+             for blanks.\n",
+            self.resamples
+        );
+        text += "## Best answer\n\n";
+        self.mean_table(&mut text, &self.means, "");
+        text += "\n## Best of five answers\n\nBy the figure of the column, chosen with the reference \
+                 in sight: what a perfect judge of five answers would reach, not what the student \
+                 delivers.\n\n";
+        self.mean_table(&mut text, &self.means, "_5");
+        if !self.languages.is_empty() {
+            text += "\n## By language, best answer\n\n";
+            self.mean_table(&mut text, &self.languages, "");
+        }
+        self.difference_table(&mut text);
+        self.paper(&mut text);
+        self.cost_table(&mut text);
+        text
+    }
+
+    /// The axes in which systems differ, each a column.
+    fn columns(&self) -> Vec<&str> {
+        let mut values: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for mean in &self.means {
+            for (axis, value) in &mean.system {
+                values.entry(axis).or_default().insert(value);
+            }
+        }
+        // Arm and mode last, next to the figures.
+        let mut columns: Vec<&str> = values
+            .into_iter()
+            .filter(|(_, values)| values.len() > 1)
+            .map(|(axis, _)| axis)
+            .collect();
+        columns.sort_by_key(|axis| (matches!(*axis, "arm" | "mode"), *axis));
+        columns
+    }
+
+    fn mean_table(&self, text: &mut String, means: &[Mean], suffix: &str) {
+        let columns = self.columns();
+        let shown: Vec<(String, &str)> = FIGURES
+            .iter()
+            .map(|(name, title)| (format!("{name}{suffix}"), *title))
+            .filter(|(name, _)| {
+                means.iter().any(|mean| mean.figures.iter().any(|figure| figure.name == *name))
+            })
+            .collect();
+        let by_language = means.iter().any(|mean| mean.language.is_some());
+        let mut head: Vec<&str> = by_language.then_some("language").into_iter().collect();
+        head.extend(&columns);
+        head.extend(shown.iter().map(|(_, title)| *title));
+        row(text, head.iter().map(|cell| (*cell).to_owned()));
+        row(
+            text,
+            head.iter().enumerate().map(|(at, _)| {
+                let left = at < head.len() - shown.len();
+                if left { "---".to_owned() } else { "---:".to_owned() }
+            }),
+        );
+        for mean in means {
+            let mut cells: Vec<String> = mean.language.iter().cloned().collect();
+            let value = |axis: &&str| mean.system.get(*axis).cloned().unwrap_or_default();
+            cells.extend(columns.iter().map(value));
+            cells.extend(shown.iter().map(|(name, _)| {
+                let found = mean.figures.iter().find(|figure| figure.name == *name);
+                found.map_or_else(
+                    || "–".to_owned(),
+                    |figure| {
+                        let Interval { value, low, high } = figure.interval;
+                        match value.is_nan() {
+                            true => "–".to_owned(),
+                            false => format!("{:.1} ± {:.1}", 100.0 * value, 50.0 * (high - low)),
+                        }
+                    },
+                )
+            }));
+            row(text, cells.into_iter());
+        }
+    }
+
+    fn difference_table(&self, text: &mut String) {
+        if self.contrasts.is_empty() {
+            return;
+        }
+        let _ = writeln!(
+            text,
+            "\n## Differences\n\nA less B in points, with a 95 % interval over problems and seeds; p by \
+             approximate randomisation over problems, corrected after Holm for the {} lines of this \
+             table. Above or below is said only where both agree; \"cannot tell\" names the difference \
+             that a table of this size would have told.\n",
+            self.contrasts.len()
+        );
+        let columns: Vec<&str> =
+            self.columns().into_iter().filter(|axis| !matches!(*axis, "arm" | "mode")).collect();
+        let mut head: Vec<String> = columns.iter().map(|axis| (*axis).to_owned()).collect();
+        head.extend(["A", "B", "figure", "A − B", "p", "Holm", ""].map(str::to_owned));
+        let rule = head.iter().map(|_| "---".to_owned()).collect::<Vec<_>>();
+        row(text, head.into_iter());
+        row(text, rule.into_iter());
+        for contrast in &self.contrasts {
+            let Comparison { difference, low, high, p, detectable, .. } = contrast.found;
+            let mut cells: Vec<String> = columns
+                .iter()
+                .map(|axis| contrast.shared.get(*axis).cloned().unwrap_or_default())
+                .collect();
+            let verdict = match contrast.verdict {
+                Verdict::Above => "A is above B".to_owned(),
+                Verdict::Below => "A is below B".to_owned(),
+                Verdict::CannotTell if detectable > 0.0 => {
+                    format!("cannot tell (could from {:.1})", 100.0 * detectable)
+                }
+                Verdict::CannotTell => "cannot tell".to_owned(),
+            };
+            let title = FIGURES.iter().find(|(name, _)| *name == contrast.figure);
+            cells.extend([
+                contrast.a_name.clone(),
+                contrast.b_name.clone(),
+                title.map_or(contrast.figure.as_str(), |(_, title)| title).to_owned(),
+                format!("{:+.1} [{:+.1}, {:+.1}]", 100.0 * difference, 100.0 * low, 100.0 * high),
+                format!("{p:.4}"),
+                format!("{:.4}", contrast.p_holm),
+                verdict,
+            ]);
+            row(text, cells.into_iter());
+        }
+    }
+
+    /// The paper's rows for the arms that there are.
+    fn paper(&self, text: &mut String) {
+        let has = |ours: &str| {
+            let arms = self.means.iter().filter_map(|mean| mean.system.get("arm"));
+            arms.into_iter().any(|arm| arm.starts_with(ours))
+        };
+        let rows: Vec<_> = PRINTED.iter().filter(|printed| has(printed.ours)).collect();
+        if rows.is_empty() {
+            return;
+        }
+        let _ = writeln!(text, "\n## What the paper printed for these arms\n\n{CAVEATS}\n");
+        let head = [
+            "student",
+            "as printed",
+            "our arm",
+            "TM",
+            "SM",
+            "DM",
+            "CB",
+            "TM@5",
+            "SM@5",
+            "DM@5",
+            "CB@5",
+        ];
+        row(text, head.iter().map(|cell| (*cell).to_owned()));
+        row(
+            text,
+            head.iter().enumerate().map(
+                |(at, _)| {
+                    if at < 3 { "---".to_owned() } else { "---:".to_owned() }
+                },
+            ),
+        );
+        for printed in rows {
+            let figures =
+                printed.top1.iter().chain(&printed.top5).map(|figure| format!("{figure:.1}"));
+            let names = [printed.student, printed.arm, printed.ours].map(str::to_owned);
+            row(text, names.into_iter().chain(figures));
+        }
+    }
+
+    fn cost_table(&self, text: &mut String) {
+        if self.costs.is_empty() {
+            return;
+        }
+        text.push_str("\n## What training took\n\n");
+        let head = ["cell", "parameters", "lessons", "steps", "tokens", "minutes"];
+        row(text, head.iter().map(|cell| (*cell).to_owned()));
+        row(
+            text,
+            head.iter().enumerate().map(
+                |(at, _)| {
+                    if at == 0 { "---".to_owned() } else { "---:".to_owned() }
+                },
+            ),
+        );
+        for cost in &self.costs {
+            row(
+                text,
+                [
+                    cost.cell.clone(),
+                    format!("{:.1} M", cost.parameters as f64 / 1e6),
+                    cost.lessons.to_string(),
+                    cost.steps.to_string(),
+                    format!("{:.2} M", cost.tokens as f64 / 1e6),
+                    format!("{:.1}", cost.seconds / 60.0),
+                ]
+                .into_iter(),
+            );
+        }
+    }
+}
+
+fn row(text: &mut String, cells: impl Iterator<Item = String>) {
+    for cell in cells {
+        text.push_str("| ");
+        text.push_str(&cell.replace('|', "\\|"));
+        text.push(' ');
+    }
+    text.push_str("|\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use distill_core::Language;
+    use serde_json::json;
+
+    use super::*;
+
+    /// 40 problems, three seeds: `distilled` solves more than `plain`, `random_shuffle` as many.
+    fn results() -> Results {
+        let mut lines = Vec::new();
+        for seed in 1..=3u64 {
+            for (arm, mode, every) in [
+                ("plain", "direct", 4),
+                ("distilled", "direct", 2),
+                ("distilled", "chained", 2),
+                ("random_shuffle", "direct", 4),
+            ] {
+                for at in 0..40u64 {
+                    let right = f64::from(u8::from((at + seed) % every == 0));
+                    let fields = json!({"arm": arm, "mode": mode, "lessons": "100", "exact": right,
+                        "exact_5": 1.0, "cb": 0.5, "cb_5": 0.5, "dm": null});
+                    lines.push(ResultLine {
+                        id: format!("p{at}"),
+                        language: if at % 2 == 0 { Language::Python } else { Language::Java },
+                        seed,
+                        fields: fields.as_object().unwrap().clone(),
+                    });
+                }
+            }
+        }
+        Results { lines }
+    }
+
+    fn tables() -> Tables {
+        let plan = Plan { resamples: 500, ..Plan::default() };
+        Tables::new("x", &results(), Vec::new(), &plan).unwrap()
+    }
+
+    #[test]
+    fn a_difference_that_is_there_is_told_and_one_that_is_not_is_not() {
+        let tables = tables();
+        let found = |a: &str, b: &str| {
+            let found = tables.contrasts.iter().find(|contrast| {
+                (contrast.a_name.as_str(), contrast.b_name.as_str(), contrast.figure.as_str())
+                    == (a, b, "exact")
+            });
+            found.map(|contrast| (contrast.verdict, contrast.found.difference))
+        };
+        let (verdict, difference) = found("distilled direct", "plain direct").unwrap();
+        assert_eq!((verdict, difference), (Verdict::Above, 0.25));
+        let (verdict, _) = found("random_shuffle direct", "plain direct").unwrap();
+        assert_eq!(verdict, Verdict::CannotTell);
+        assert!(found("distilled chained", "plain direct").is_some());
+        assert!(found("distilled chained", "distilled direct").is_some());
+        assert!(found("distilled direct", "random_shuffle direct").is_some());
+        assert!(found("plain direct", "distilled direct").is_none());
+        assert_eq!(tables.contrasts.len(), 5 * 2);
+        assert_eq!((tables.means.len(), tables.languages.len()), (4, 8));
+        assert_eq!((tables.means[0].problems, tables.means[0].seeds), (40, 3));
+    }
+
+    #[test]
+    fn the_tables_hold_what_differs_and_the_papers_rows() {
+        let text = tables().markdown();
+        assert!(text.contains("| arm | mode | DM | CB | exact |"), "{text}");
+        assert!(text.contains("| plain | direct | – | 50.0 ± 0.0 | 25.0 ± "), "{text}");
+        assert!(text.contains("| python | plain | direct |"));
+        assert!(text.contains("| CodeT5 | random-distill | random | 8.0 |"));
+        assert!(text.contains("| distilled direct | plain direct | exact | +25.0 ["));
+    }
+
+    #[test]
+    fn a_problem_that_occurs_twice_is_an_error() {
+        let mut results = results();
+        results.lines.push(results.lines[0].clone());
+        let error = Tables::new("x", &results, Vec::new(), &Plan::default()).unwrap_err();
+        assert!(error.to_string().contains("problem p0 occurs twice"));
+    }
+}
