@@ -3,6 +3,7 @@
 mod libtorch;
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -15,6 +16,7 @@ usage: cargo xtask TASK [ARGUMENT ...]
   demo       distil a student from the Python standard library (arguments go to `distill run`)
   test       run every test of every crate (arguments go to the test runner)
   bench      run the Criterion benchmarks (arguments go to `cargo bench`)
+  evidence   make the tables of docs/evidence anew from the raw scores beside them
   ci         format, lints, documentation, a build without libtorch, then `test`
 ";
 
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
         Some("demo") => demo(&rest),
         Some("test") => test(&rest),
         Some("bench") => bench(&rest),
+        Some("evidence") => evidence(),
         Some("ci") => ci(),
         Some("help" | "--help" | "-h") => {
             print!("{USAGE}");
@@ -83,6 +86,25 @@ fn test(arguments: &[String]) -> Result<()> {
 fn bench(arguments: &[String]) -> Result<()> {
     provide_libtorch()?;
     run(cargo().args(["bench", "--package", "benches"]).args(arguments))
+}
+
+fn evidence() -> Result<()> {
+    let folder = workspace().join("docs/evidence");
+    let entries = fs::read_dir(&folder).with_context(|| format!("no {}", folder.display()))?;
+    let mut found = Vec::new();
+    for entry in entries {
+        let results = entry?.path().join("results.jsonl.gz");
+        if results.exists() {
+            found.push(results);
+        }
+    }
+    found.sort();
+    for results in found {
+        let mut command = cargo();
+        command.args(["run", "--release", "--package", "distill", "--no-default-features", "--"]);
+        run(command.arg("tables").arg(results))?;
+    }
+    Ok(())
 }
 
 fn ci() -> Result<()> {

@@ -10,13 +10,17 @@ use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use code_corpus::Source;
 use distill::config::{Shard, TeacherKind};
+#[cfg(feature = "torch")]
+use distill::experiment::{Experiment, Selection, collect, run as run_experiment};
+use distill::experiment::{Results, Tables};
 use distill::{DistillError, LessonsOptions, Run, RunConfig, RunFolder, stages};
+use distill_core::jsonl;
 #[cfg(feature = "torch")]
 use distill_core::{Language, Mode};
 use teacher_prompt::{Ablation, Format};
 
 use crate::bars::Bars;
-use crate::evidence;
+use crate::evidence::{self, PlanArguments};
 
 /// Distil the reasoning of a large code model into a small one.
 #[derive(Parser)]
@@ -55,6 +59,11 @@ enum Command {
     Score(RunArguments),
     /// Write report.md, report.html and report.json.
     Report(RunArguments),
+    /// Make every run of a matrix of settings and seeds, and the tables that compare them.
+    #[cfg(feature = "torch")]
+    Experiment(ExperimentArguments),
+    /// Make the tables of an experiment anew from its raw scores.
+    Tables(TablesArguments),
     /// Answer one problem with pseudocode and code.
     #[cfg(feature = "torch")]
     Ask(AskArguments),
@@ -205,6 +214,45 @@ enum TeacherChoice {
 
 #[cfg(feature = "torch")]
 #[derive(Args)]
+struct ExperimentArguments {
+    /// The experiment: a run's configuration with a section `experiment`.
+    file: PathBuf,
+    /// Where folders of experiments lie.
+    #[arg(long, default_value = "runs")]
+    runs: PathBuf,
+    /// Only the cells with these values in their names, such as `distilled` or `400.seed2`
+    /// (several: repeat).
+    #[arg(long, value_name = "VALUE[.VALUE…]")]
+    only: Vec<String>,
+    /// Only this share of the cells; the folders of several machines are put together as files.
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
+    /// Name the cells and make none.
+    #[arg(long)]
+    list: bool,
+    #[command(flatten)]
+    plan: PlanArguments,
+}
+
+#[derive(Args)]
+struct TablesArguments {
+    /// The raw scores: `results.jsonl.gz` of an experiment.
+    results: PathBuf,
+    /// Where `tables.md` and `tables.json` go; beside the results where left out.
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// What the tables are headed; the folder's name where left out.
+    #[arg(long)]
+    name: Option<String>,
+    /// Fail unless the tables that are there already say exactly this.
+    #[arg(long)]
+    check: bool,
+    #[command(flatten)]
+    plan: PlanArguments,
+}
+
+#[cfg(feature = "torch")]
+#[derive(Args)]
 struct AskArguments {
     /// The problem, in prose.
     query: String,
@@ -336,6 +384,9 @@ fn dispatch(cli: Cli) -> Result<()> {
         Command::Answer(arguments) => with_run(&arguments, &bars, stages::answer),
         Command::Score(arguments) => with_run(&arguments, &bars, stages::score),
         Command::Report(arguments) => with_run(&arguments, &bars, stages::report),
+        #[cfg(feature = "torch")]
+        Command::Experiment(arguments) => experiment(&arguments, &bars),
+        Command::Tables(arguments) => tables(&arguments),
         #[cfg(feature = "torch")]
         Command::Ask(arguments) => ask(&arguments),
         Command::Parse(arguments) => {
@@ -530,6 +581,46 @@ fn lessons(arguments: &LessonsArguments) -> Result<()> {
     let written = distill::write_lessons(&arguments.run, &arguments.out, &options)?;
     for (split, count) in written {
         println!("{split}: {count}");
+    }
+    Ok(())
+}
+
+/// Makes the cells, then raw scores and tables of all that are finished.
+#[cfg(feature = "torch")]
+fn experiment(arguments: &ExperimentArguments, bars: &Bars) -> Result<()> {
+    let experiment = Experiment::read(&arguments.file)?;
+    if arguments.list {
+        for cell in experiment.cells()? {
+            println!("{}", cell.name);
+        }
+        return Ok(());
+    }
+    let folder = arguments.runs.join(&experiment.name);
+    let selection = Selection { only: arguments.only.clone(), shard: arguments.shard };
+    run_experiment(&experiment, &folder, &selection, bars, &stop_on_ctrl_c()?)?;
+    let (results, costs) = collect(&experiment, &folder)?;
+    results.write(&folder.join("results.jsonl.gz"))?;
+    jsonl::write_all(&folder.join("costs.jsonl"), &costs)?;
+    let tables = Tables::new(&experiment.name, &results, costs, &arguments.plan.plan())?;
+    tables.write(&folder)?;
+    println!("{}", folder.join("tables.md").display());
+    Ok(())
+}
+
+fn tables(arguments: &TablesArguments) -> Result<()> {
+    let beside = arguments.results.parent().unwrap_or(Path::new("."));
+    let folder = arguments.out.as_deref().unwrap_or(beside);
+    let name = arguments.name.clone().or_else(|| {
+        let full = beside.canonicalize().ok()?;
+        Some(full.file_name()?.to_string_lossy().into_owned())
+    });
+    let costs = beside.join("costs.jsonl");
+    let costs = if costs.exists() { jsonl::read_all(&costs)? } else { Vec::new() };
+    let results = Results::read(&arguments.results)?;
+    let tables = Tables::new(&name.unwrap_or_default(), &results, costs, &arguments.plan.plan())?;
+    match arguments.check {
+        true => tables.check(folder)?,
+        false => tables.write(folder)?,
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! Two score files, problem by problem: how large the difference is and how sure.
 //!
-//! A score file holds a JSON object a line, as `codebleu score --per-pair --json` writes them or a
-//! run's `scores.jsonl`: `id` (or `problem`) says which problem, `seed`, where there is one, which
-//! training. With `counts` the figures of CodeBLEU are computed from their sums, as those of a
+//! A score file, compressed or not, holds a JSON object a line, as `codebleu score --per-pair --json`
+//! and a run's `scores.jsonl` have them: `id` (or `problem`) says which problem, `seed`, where there
+//! is one, which training. With `counts` the figures of CodeBLEU are computed from their sums, as those of a
 //! corpus are; every other number, `true` or `false` is averaged.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -81,7 +81,9 @@ impl ScoreFile {
     pub fn read(path: &Path, only: &[(String, String)]) -> Result<ScoreFile> {
         let name = path.display().to_string();
         let mut lines = BTreeMap::new();
-        for (line, number) in jsonl::read::<Map<String, Value>>(path)?.zip(1..) {
+        for (line, number) in
+            jsonl::read_from::<Map<String, Value>, _>(code_corpus::open(path)?, path).zip(1..)
+        {
             let line = line?;
             let has = |(field, value): &(String, String)| {
                 line.get(field).is_some_and(|found| plain(found) == *value)

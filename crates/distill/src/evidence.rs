@@ -49,7 +49,7 @@ pub struct PlanArguments {
 }
 
 impl PlanArguments {
-    fn plan(&self) -> Plan {
+    pub fn plan(&self) -> Plan {
         Plan { resamples: self.resamples, seed: self.seed, ..Plan::default() }
     }
 }

@@ -400,3 +400,51 @@ fn a_killed_run_ends_as_an_uninterrupted_one() {
     let answer: Value = serde_json::from_str(&answer).unwrap();
     assert!(answer["code"].is_string() && answer["pseudocode"].is_array(), "{answer}");
 }
+
+#[cfg(feature = "torch")]
+#[test]
+fn an_experiment_makes_every_cell_once_and_its_tables_follow_from_the_raw_scores() {
+    let site = Site::new();
+    let base =
+        fs::read_to_string(site.path("small.toml")).unwrap().replace("steps = 8", "steps = 2");
+    let matrix = "[experiment]\nseeds = [1, 2]\n[[experiment.axes]]\nname = \"arm\"\nvalues = [\n\
+        { name = \"plain\", set = { training.arms = [\"plain\"] } },\n\
+        { name = \"distilled\", set = { training.arms = [\"distilled\"] } },\n\
+        { name = \"random_shuffle\", set = { training.arms = [\"random_shuffle\"] } },\n]\n";
+    fs::write(site.path("matrix.toml"), base + matrix).unwrap();
+    let listed = site.good(&["experiment", "matrix.toml", "--list"]);
+    assert_eq!(listed.lines().count(), 6);
+    let arguments = ["experiment", "matrix.toml", "--resamples", "200", "-q"];
+    // One cell alone, then the rest: what is there is taken over.
+    site.good(&[&arguments[..], &["--only", "distilled.seed2"]].concat());
+    let folder = site.path("runs/matrix");
+    let time = |cell: &str| {
+        fs::metadata(folder.join(cell).join("scores.jsonl")).unwrap().modified().unwrap()
+    };
+    let before = time("distilled.seed2");
+    site.good(&arguments);
+    assert_eq!(time("distilled.seed2"), before);
+    let tables = fs::read_to_string(folder.join("tables.md")).unwrap();
+    for row in ["| distilled | chained |", "| plain | direct |", "| random_shuffle | direct |"] {
+        assert!(tables.contains(row), "{row} in {tables}");
+    }
+    assert!(tables.contains("| distilled direct | plain direct | exact |"), "{tables}");
+    assert!(tables.contains("| plain.seed1 |"), "what training took: {tables}");
+    // Cells with one seed start alike and learn from one set of lessons, spoilt or not.
+    let lessons = |cell: &str| fs::read(folder.join(cell).join("lessons.jsonl")).unwrap();
+    assert_eq!(lessons("plain.seed1"), lessons("random_shuffle.seed2"));
+    let raw = "runs/matrix/results.jsonl.gz";
+    site.good(&["tables", raw, "--resamples", "200", "--check"]);
+    let message = site.bad(&["tables", raw, "--resamples", "300", "--check"], 2);
+    assert!(message.contains("tables.md:3: the raw scores give another table"), "{message}");
+    fs::remove_file(folder.join("tables.md")).unwrap();
+    site.good(&["tables", raw, "--resamples", "200"]);
+    assert_eq!(fs::read_to_string(folder.join("tables.md")).unwrap(), tables);
+    // The flat records are what `compare` reads.
+    let only = ["--only-a", "arm=distilled", "--only-a", "mode=direct", "--only-b", "arm=plain"];
+    let compared =
+        site.good(&[&["compare", raw, raw, "--json", "--metric", "cb"], &only[..]].concat());
+    assert!(compared.contains("\"seeds\":2"), "{compared}");
+    let message = site.bad(&["run", "matrix.toml"], 2);
+    assert!(message.contains("experiment"), "{message}");
+}

@@ -126,6 +126,9 @@ pub fn collect(experiment: &Experiment, folder: &Path) -> Result<(Results, Vec<C
     Ok((results, costs))
 }
 
+/// A component of CodeBLEU.
+type Component = fn(&Scores) -> Option<f64>;
+
 /// The figures of a problem's answers, best answer first.
 fn figures(ranked: &[&ScoreRecord]) -> Map<String, Value> {
     let mut figures = Map::new();
@@ -141,7 +144,7 @@ fn figures(ranked: &[&ScoreRecord]) -> Map<String, Value> {
     if ranked.iter().any(|score| score.tested.is_some()) {
         add("tested".into(), &|score| score.tested.and_then(share));
     }
-    let components: [(&str, fn(&Scores) -> Option<f64>); 5] = [
+    let components: [(&str, Component); 5] = [
         ("tm", |scores| Some(scores.ngram_match_score)),
         ("sm", |scores| Some(scores.syntax_match_score)),
         ("dm", |scores| scores.dataflow_match_score),

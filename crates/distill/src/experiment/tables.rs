@@ -2,12 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::fs;
+use std::path::Path;
 
+use distill_core::jsonl;
 use evaluation_statistics::{Comparison, Interval, Plan, Verdict, compare, holm, interval};
 use serde::Serialize;
 
 use super::paper::{CAVEATS, PRINTED};
 use super::results::{CellCost, ResultLine, Results};
+use crate::error::io;
 use crate::{DistillError, Result};
 
 /// The figures of the tables of means, by their names in the results: Top-1 as they are, Top-5 with
@@ -175,7 +179,7 @@ fn parts(line: &ResultLine, figures: &[String]) -> Vec<[f64; 2]> {
     figures.iter().map(|figure| part(line, figure)).collect()
 }
 
-fn ratios(sum: &Vec<[f64; 2]>) -> Vec<f64> {
+fn ratios(sum: &[[f64; 2]]) -> Vec<f64> {
     sum.iter().map(|[value, count]| value / count).collect()
 }
 
@@ -205,7 +209,7 @@ fn mean(system: &System<'_>, language: Option<&String>, plan: &Plan) -> Result<M
     let items: Vec<Vec<[f64; 2]>> = items.into_values().collect();
     let found = match items.is_empty() {
         true => Vec::new(),
-        false => interval(&items, ratios, plan).map_err(statistics)?,
+        false => interval(&items, |sum| ratios(sum), plan).map_err(statistics)?,
     };
     let figures = figures.into_iter().zip(found);
     Ok(Mean {
@@ -310,8 +314,55 @@ fn differences(a: &System<'_>, b: &System<'_>, plan: &Plan) -> Result<Vec<(Strin
     let (one, two) = (cells(a), cells(b));
     let one: Vec<&[Vec<[f64; 2]>]> = one.iter().map(Vec::as_slice).collect();
     let two: Vec<&[Vec<[f64; 2]>]> = two.iter().map(Vec::as_slice).collect();
-    let found = compare(&one, &two, ratios, plan).map_err(statistics)?;
+    let found = compare(&one, &two, |sum: &Vec<[f64; 2]>| ratios(sum), plan).map_err(statistics)?;
     Ok(figures.into_iter().zip(found).collect())
+}
+
+// ---- as files
+
+/// The names of the files.
+const FILES: [&str; 2] = ["tables.md", "tables.json"];
+
+impl Tables {
+    /// Writes `tables.md` and `tables.json` into `folder`.
+    ///
+    /// # Errors
+    /// [`DistillError::Jsonl`].
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        for (name, text) in FILES.into_iter().zip(self.texts()?) {
+            jsonl::write_atomic(&folder.join(name), |file| file.write_all(text.as_bytes()))?;
+        }
+        Ok(())
+    }
+
+    /// Fails unless the files in `folder` say exactly what these tables say.
+    ///
+    /// # Errors
+    /// [`DistillError::Config`] with the first line that differs; [`DistillError::Io`].
+    pub fn check(&self, folder: &Path) -> Result<()> {
+        for (name, text) in FILES.into_iter().zip(self.texts()?) {
+            let path = folder.join(name);
+            let there = fs::read_to_string(&path).map_err(io("read", &path))?;
+            if there == text {
+                continue;
+            }
+            let mut lines = there.lines().zip(text.lines()).zip(1..);
+            let (line, one, two) = lines
+                .find(|((one, two), _)| one != two)
+                .map_or((0, "", ""), |((one, two), line)| (line, one, two));
+            return Err(DistillError::Config(format!(
+                "{}:{line}: the raw scores give another table:\n  there: {one}\n  now:   {two}",
+                path.display()
+            )));
+        }
+        Ok(())
+    }
+
+    fn texts(&self) -> Result<[String; 2]> {
+        let json = serde_json::to_string_pretty(self)
+            .map_err(|error| DistillError::Config(format!("tables have no JSON form: {error}")))?;
+        Ok([self.markdown(), json + "\n"])
+    }
 }
 
 // ---- as Markdown

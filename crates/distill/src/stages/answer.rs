@@ -33,7 +33,7 @@ pub fn answer(run: &Run<'_>) -> Result<()> {
         jsonl::read_all(&path)?,
         run.config.answers.problems.unwrap_or(usize::MAX),
         run.config.seed,
-        |problem| &problem.id,
+        |problem: &Problem| &problem.id,
     );
     if problems.is_empty() {
         return Err(DistillError::Nothing(format!("{} holds no problem", path.display())));

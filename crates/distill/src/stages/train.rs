@@ -30,7 +30,7 @@ pub fn train(run: &Run<'_>) -> Result<()> {
         .into_iter()
         .partition(|lesson| lesson.extra.get("split").is_some_and(|split| split == "valid"));
     let most = run.config.training.lessons.unwrap_or(usize::MAX);
-    let train = super::choose(train, most, seed(run), |lesson| &lesson.id);
+    let train = super::choose(train, most, seed(run), |lesson: &Lesson| &lesson.id);
     if train.is_empty() {
         return Err(DistillError::Nothing(format!(
             "{} holds no lesson of the training split",
