@@ -71,6 +71,9 @@ impl RunFolder {
     pub fn teach_statistics(&self) -> PathBuf {
         self.root.join("teach.json")
     }
+    pub fn teacher_scores(&self) -> PathBuf {
+        self.root.join("teacher.scores.jsonl")
+    }
     pub fn students(&self) -> PathBuf {
         self.root.join("students")
     }

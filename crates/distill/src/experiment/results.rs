@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use super::Experiment;
 use crate::run::read_json;
-use crate::stages::{ScoreRecord, TrainingDone};
+use crate::stages::{ScoreRecord, TEACHER_ARM, TrainingDone};
 use crate::{DistillError, Result, RunFolder};
 
 /// One problem's figures in one cell, a line of a results file: flat, so that `distill compare` and
@@ -76,32 +76,30 @@ struct MetricsLine {
 /// [`DistillError::Nothing`] where no cell is finished; unreadable files.
 pub fn collect(experiment: &Experiment, folder: &Path) -> Result<(Results, Vec<CellCost>)> {
     let (mut results, mut costs) = (Results::default(), Vec::new());
-    for cell in experiment.cells()? {
+    let cells = experiment.cells()?;
+    // Teachers first: what all cells with a teacher's lessons have in common is its row's.
+    let mut teachers: Vec<(String, Vec<(String, String)>)> = Vec::new();
+    for cell in &cells {
+        let shared = cell.shared()?.name;
+        match teachers.iter_mut().find(|(name, _)| *name == shared) {
+            Some((_, values)) => values.retain(|value| cell.values.contains(value)),
+            None => teachers.push((shared, cell.values.clone())),
+        }
+    }
+    for (name, mut values) in teachers {
+        let run = RunFolder::new(folder.join(name));
+        if run.teacher_scores().exists() {
+            values.retain(|(axis, _)| axis != "arm");
+            values.push(("arm".into(), TEACHER_ARM.into()));
+            results.add(&run, &run.teacher_scores(), 0, &values)?;
+        }
+    }
+    for cell in &cells {
         let run = RunFolder::new(folder.join(&cell.name));
         if !run.scores().exists() {
             continue;
         }
-        let problems: Vec<Problem> = jsonl::read_all(&run.problems("test"))?;
-        let languages: BTreeMap<&str, Language> =
-            problems.iter().map(|problem| (problem.id.as_str(), problem.language)).collect();
-        let scores: Vec<ScoreRecord> = jsonl::read_all(&run.scores())?;
-        let mut answers: BTreeMap<(&str, &str), Vec<&ScoreRecord>> = BTreeMap::new();
-        for score in &scores {
-            answers.entry((score.mode.name(), &score.problem)).or_default().push(score);
-        }
-        for ((mode, id), mut ranked) in answers {
-            ranked.sort_by_key(|score| score.rank);
-            let mut fields = Map::new();
-            for (axis, value) in &cell.values {
-                fields.insert(axis.clone(), value.as_str().into());
-            }
-            fields.insert("mode".into(), mode.into());
-            fields.extend(figures(&ranked));
-            let language = *languages.get(id).ok_or_else(|| {
-                DistillError::Nothing(format!("{}: no problem {id}", run.scores().display()))
-            })?;
-            results.lines.push(ResultLine { id: id.into(), language, seed: cell.seed, fields });
-        }
+        results.add(&run, &run.scores(), cell.seed, &cell.values)?;
         for &arm in &cell.config.training.arms {
             let done: TrainingDone = read_json(&run.training_statistics(arm))?;
             let metrics: Vec<MetricsLine> = jsonl::read_all(&run.metrics(arm))?;
@@ -168,6 +166,38 @@ fn rounded(value: Option<f64>) -> Value {
 }
 
 impl Results {
+    /// Adds the scores in a file of a run.
+    fn add(
+        &mut self,
+        run: &RunFolder,
+        scores: &Path,
+        seed: u64,
+        values: &[(String, String)],
+    ) -> Result<()> {
+        let problems: Vec<Problem> = jsonl::read_all(&run.problems("test"))?;
+        let languages: BTreeMap<&str, Language> =
+            problems.iter().map(|problem| (problem.id.as_str(), problem.language)).collect();
+        let records: Vec<ScoreRecord> = jsonl::read_all(scores)?;
+        let mut answers: BTreeMap<(&str, &str), Vec<&ScoreRecord>> = BTreeMap::new();
+        for score in &records {
+            answers.entry((score.mode.name(), &score.problem)).or_default().push(score);
+        }
+        for ((mode, id), mut ranked) in answers {
+            ranked.sort_by_key(|score| score.rank);
+            let mut fields = Map::new();
+            for (axis, value) in values {
+                fields.insert(axis.clone(), value.as_str().into());
+            }
+            fields.insert("mode".into(), mode.into());
+            fields.extend(figures(&ranked));
+            let language = *languages.get(id).ok_or_else(|| {
+                DistillError::Nothing(format!("{}: no problem {id}", scores.display()))
+            })?;
+            self.lines.push(ResultLine { id: id.into(), language, seed, fields });
+        }
+        Ok(())
+    }
+
     /// Reads a results file, compressed or not.
     ///
     /// # Errors

@@ -32,8 +32,8 @@ impl Selection {
     }
 }
 
-/// Makes the chosen cells in folders below `folder`: corpus and lessons once for all cells that share
-/// them, then each cell's student, its answers and their scores. What is done is not done again, and
+/// Makes the chosen cells in folders below `folder`: corpus, lessons and the teacher's own answers once
+/// for all cells that share them, then each cell's student, its answers and their scores. What is done is not done again, and
 /// what was interrupted goes on.
 ///
 /// # Errors
@@ -64,6 +64,7 @@ pub fn run(
         let shared = Run::open(config, folder, progress, stop.clone())?;
         stages::corpus(&shared)?;
         stages::teach(&shared)?;
+        stages::examine_teacher(&shared, cells[0].config.answers.problems)?;
     }
     for (at, cell) in cells.iter().enumerate() {
         if stop.load(Ordering::Relaxed) {

@@ -371,8 +371,8 @@ impl Tables {
     /// The tables as Markdown.
     pub fn markdown(&self) -> String {
         let mut text = format!("# {}\n\n", self.name);
-        let (problems, seeds) =
-            self.means.first().map_or((0, 0), |mean| (mean.problems, mean.seeds));
+        let problems = self.means.iter().map(|mean| mean.problems).max().unwrap_or(0);
+        let seeds = self.means.iter().map(|mean| mean.seeds).max().unwrap_or(0);
         let _ = writeln!(
             text,
             "{problems} problems, {seeds} seeds. Every figure is the mean, over problems and seeds, of \

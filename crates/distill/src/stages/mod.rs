@@ -15,9 +15,10 @@ pub use answer::answer;
 pub use assemble::report;
 pub use corpus::{CorpusDone, corpus};
 pub use score::{AnswersDone, ScoreRecord, score};
+pub(crate) use teach::TEACHER_ARM;
 pub use teach::{
-    BatchWritten, Estimate, Merged, TeachDone, batch_requests, batch_results, dry_run, merge,
-    reopen_teaching, teach,
+    BatchWritten, Estimate, Merged, TeachDone, batch_requests, batch_results, dry_run,
+    examine_teacher, merge, reopen_teaching, teach,
 };
 #[cfg(feature = "torch")]
 pub use train::train;
@@ -25,7 +26,6 @@ pub use training::TrainingDone;
 
 /// At most `count` of the items, by a seeded choice that depends on their ids and not on their order;
 /// they stay in order. What a smaller count chooses a larger one chooses too.
-#[cfg(any(feature = "torch", test))]
 pub(crate) fn choose<T>(items: Vec<T>, count: usize, seed: u64, id: impl Fn(&T) -> &str) -> Vec<T> {
     if items.len() <= count {
         return items;

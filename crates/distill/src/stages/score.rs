@@ -62,8 +62,6 @@ pub fn score(run: &Run<'_>) -> Result<()> {
     let AnswersDone { answers: expected, .. } = read_json(&done)?;
     run.stage("score", || {
         let problems: Vec<Problem> = jsonl::read_all(&run.folder.problems("test"))?;
-        let problems: HashMap<&str, &Problem> =
-            problems.iter().map(|problem| (problem.id.as_str(), problem)).collect();
         let answers: Vec<Answer> = jsonl::read_all(&run.folder.answers())?;
         if answers.len() != expected {
             return Err(DistillError::Nothing(format!(
@@ -74,18 +72,29 @@ pub fn score(run: &Run<'_>) -> Result<()> {
             )));
         }
         run.progress.start("score", Some(answers.len() as u64), "answers");
-        let scorers = scorers(&problems)?;
-        let done = AtomicU64::new(0);
-        let records = answers.par_iter().map(|answer| {
-            run.check_stop()?;
-            let record = score_one(answer, &problems, &scorers)?;
-            run.progress.update(done.fetch_add(1, Ordering::Relaxed) + 1, "");
-            Ok(record)
-        });
-        let records: Vec<ScoreRecord> = records.collect::<Result<_>>()?;
+        let records = score_answers(run, &answers, &problems)?;
         jsonl::write_all(&run.folder.scores(), &records)?;
         Ok(format!("{} answers", records.len()))
     })
+}
+
+/// Scores these answers to some of these problems, in parallel.
+pub(crate) fn score_answers(
+    run: &Run<'_>,
+    answers: &[Answer],
+    problems: &[Problem],
+) -> Result<Vec<ScoreRecord>> {
+    let problems: HashMap<&str, &Problem> =
+        problems.iter().map(|problem| (problem.id.as_str(), problem)).collect();
+    let scorers = scorers(&problems)?;
+    let done = AtomicU64::new(0);
+    let records = answers.par_iter().map(|answer| {
+        run.check_stop()?;
+        let record = score_one(answer, &problems, &scorers)?;
+        run.progress.update(done.fetch_add(1, Ordering::Relaxed) + 1, "");
+        Ok(record)
+    });
+    records.collect()
 }
 
 /// The scorers of a language: the paper's, and the others.

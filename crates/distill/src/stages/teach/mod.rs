@@ -3,6 +3,7 @@
 mod ask;
 mod batch;
 mod estimate;
+mod examine;
 mod merge;
 mod problems;
 mod sift;
@@ -18,6 +19,8 @@ use verbaliser::Coverage;
 
 pub use batch::{BatchWritten, batch_requests, batch_results};
 pub use estimate::{Estimate, dry_run};
+pub(crate) use examine::TEACHER_ARM;
+pub use examine::examine_teacher;
 pub use merge::{Merged, merge};
 
 use crate::config::TeacherKind;
