@@ -18,7 +18,9 @@ use crate::{CorpusError, Dropped, OnProgress, Progress, Reason, Stage};
 pub struct Dedup {
     /// Whether problems with the same tokens go. Default yes.
     pub exact: bool,
-    /// Jaccard similarity, in (0, 1], from which problems are near duplicates; `None` keeps them.
+    /// Jaccard similarity, in (0, 1], from which problems are near duplicates; `None` (`false` in a
+    /// configuration) keeps them.
+    #[serde(with = "number_or_false")]
     /// Default 0.8.
     pub near: Option<f64>,
     /// Tokens in a shingle. Default 5.
@@ -236,6 +238,35 @@ fn similar(a: &[u32], b: &[u32], threshold: f64) -> bool {
     }
     let union = a.len() + b.len() - shared;
     union > 0 && shared as f64 >= threshold * union as f64 - 1e-9
+}
+
+/// TOML has no null, and leaving the setting out means the default.
+mod number_or_false {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Setting {
+        Number(f64),
+        Switch(bool),
+    }
+
+    pub(super) fn serialize<S: Serializer>(
+        value: &Option<f64>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        value.map_or(Setting::Switch(false), Setting::Number).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<f64>, D::Error> {
+        match Option::<Setting>::deserialize(deserializer) {
+            Ok(Some(Setting::Number(number))) => Ok(Some(number)),
+            Ok(Some(Setting::Switch(false)) | None) => Ok(None),
+            _ => Err(serde::de::Error::custom("expected a number from 0 to 1, or false")),
+        }
+    }
 }
 
 #[cfg(test)]
