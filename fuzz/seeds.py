@@ -29,6 +29,15 @@ def scores(pairs):
             yield bytes([LANGUAGES.index(pair["lang"]), variant, 0]) + texts.encode()
 
 
+def texts(pairs):
+    """The number of the language and a text."""
+    for pair in pairs:
+        if pair["lang"] in LANGUAGES:
+            for text in [*pair.get("references", []), pair.get("reference"), pair["hypothesis"]]:
+                if text:
+                    yield bytes([LANGUAGES.index(pair["lang"])]) + text.encode()
+
+
 def trees(lines):
     """Depth by brackets, as two bits that say how far up a node hangs, and its label."""
     for a, b in zip(lines[::2], lines[1::2]):
@@ -49,6 +58,7 @@ def trees(lines):
 
 pairs = [json.loads(line) for line in open(TESTS / "golden/pairs.jsonl", encoding="utf-8")]
 write("codebleu_score", scores(pairs))
+write("parse_flat", texts(pairs))
 near = (TESTS / "ted/50.near.trees").read_text().splitlines()
 far = (TESTS / "ted/50.far.trees").read_text().splitlines()
 write("codebleu_ted", trees(near + far))

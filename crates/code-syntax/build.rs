@@ -1,7 +1,9 @@
-//! Compiles `src/flat.c` with the headers of tree-sitter.
+//! Compiles `src/flat.c` and `src/glr` with the headers of tree-sitter.
 
 fn main() {
-    println!("cargo:rerun-if-changed=src/flat.c");
+    for path in ["src/flat.c", "src/flat.h", "src/glr"] {
+        println!("cargo:rerun-if-changed={path}");
+    }
     #[cfg(feature = "tree-sitter")]
     compile();
 }
@@ -18,6 +20,6 @@ fn compile() {
         .include(&include)
         .include(Path::new(&include).with_file_name("src"))
         .warnings(false)
-        .file("src/flat.c")
+        .files(["src/flat.c", "src/glr/lib.c"])
         .compile("code_syntax_flat");
 }

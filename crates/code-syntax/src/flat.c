@@ -11,17 +11,7 @@
 #include "tree_sitter/api.h"
 #include "./subtree.h"
 #include "./language.h"
-
-// `FlatNode` in flat.rs.
-typedef struct {
-  uint32_t start;
-  uint32_t end;
-  uint32_t after;
-  uint16_t kind;
-  uint16_t field;
-  bool named;
-  bool missing;
-} FlatNode;
+#include "./flat.h"
 
 #define NOT_SHOWN UINT32_MAX
 #define FAILED UINT32_MAX

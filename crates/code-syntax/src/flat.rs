@@ -55,7 +55,7 @@ pub fn flatten(tree: &Tree) -> Result<Vec<FlatNode>, SyntaxError> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::{Language, parse};
 
@@ -89,7 +89,7 @@ mod tests {
 
     /// Code with what grammars hide and rename: repetitions, aliases, inherited fields, comments
     /// between children. Each is also cut off at every place, so that most of it is broken.
-    const TEXTS: [(Language, &str); 11] = [
+    pub(crate) const TEXTS: [(Language, &str); 11] = [
         (
             Language::Python,
             "@d\nasync def f(a, *b: int = 1, **c) -> t:\n  # why\n  print(a, b, c, k=2)\n  \

@@ -6,6 +6,7 @@
 //! * [`parse`]: text to syntax tree with parsers that are reused from call to call,
 //! * [`preorder`], [`leaves`]: walks without recursion, safe on any nesting depth,
 //! * [`flatten`]: all nodes as one array, where the time of a walk matters,
+//! * [`parse_flat`]: text to that array, where the time of parsing matters; [`glr`] says how,
 //! * [`snippet`]: whether a *snippet* (a lone method, PHP without its opening tag) parses.
 //!
 //! Without any grammar feature only the table remains and tree-sitter is not compiled.
@@ -31,11 +32,13 @@
 //! feature. The dataflow rules live in the crate `codebleu`.
 
 #![deny(missing_docs)]
-// Only `flat` holds unsafe code, and says why.
+// Only `flat` and `glr` hold unsafe code, and say why.
 #![deny(unsafe_code)]
 
 #[cfg(feature = "tree-sitter")]
 mod flat;
+#[cfg(feature = "tree-sitter")]
+pub mod glr;
 pub mod language;
 #[cfg(feature = "tree-sitter")]
 mod parsing;
@@ -48,7 +51,7 @@ mod walk;
 pub use flat::{FlatNode, flatten};
 pub use language::Language;
 #[cfg(feature = "tree-sitter")]
-pub use parsing::parse;
+pub use parsing::{FlatTree, parse, parse_flat};
 #[cfg(feature = "tree-sitter")]
 pub use walk::{Leaves, Preorder, leaves, preorder};
 

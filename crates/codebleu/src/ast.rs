@@ -3,8 +3,7 @@
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use code_syntax::{FlatNode, Language, SyntaxError};
-use tree_sitter::Tree;
+use code_syntax::{FlatNode, FlatTree, Language, SyntaxError};
 
 use crate::dataflow::rules::{self, Declaration, ForEachShape, Part, Role, Rules};
 use crate::text::python_split;
@@ -136,17 +135,21 @@ pub(crate) struct Ast {
 }
 
 impl Ast {
-    pub(crate) fn new(language: Language, tree: &Tree) -> Result<Ast, SyntaxError> {
+    /// Takes the nodes of `tree`.
+    pub(crate) fn new(language: Language, tree: &mut FlatTree) -> Result<Ast, SyntaxError> {
         Ok(Ast {
-            nodes: code_syntax::flatten(tree)?,
+            nodes: std::mem::take(&mut tree.nodes),
             grammar: Grammar::of(language)?,
-            has_error: tree.root_node().has_error(),
+            has_error: tree.has_error(),
             dropped: Vec::new(),
         })
     }
 
     /// Leaves out comments and, in Python, strings that stand as statements.
-    pub(crate) fn without_comments(language: Language, tree: &Tree) -> Result<Ast, SyntaxError> {
+    pub(crate) fn without_comments(
+        language: Language,
+        tree: &mut FlatTree,
+    ) -> Result<Ast, SyntaxError> {
         let whole = Ast::new(language, tree)?;
         let mut nodes = Vec::with_capacity(whole.nodes.len());
         let mut dropped = Vec::new();

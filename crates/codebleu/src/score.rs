@@ -579,11 +579,11 @@ impl Scorer {
     /// Parses a text and takes from it what the variant compares.
     fn read(&self, text: &str) -> Result<Read, CodebleuError> {
         let (text, offset) = self.parsed_text(text);
-        let parsed = code_syntax::parse(self.language, &text)?;
+        let mut parsed = code_syntax::parse_flat(self.language, &text)?;
         let ast = if self.has(Fix::TreeComments) {
-            Ast::without_comments(self.language, &parsed)?
+            Ast::without_comments(self.language, &mut parsed)?
         } else {
-            Ast::new(self.language, &parsed)?
+            Ast::new(self.language, &mut parsed)?
         };
         let words = self.has(Fix::CodeTokens).then(|| {
             let mut ranges = ast.words(&text);
@@ -596,8 +596,8 @@ impl Scorer {
             // It says what only the programs want to know, and would not fit the tree.
             _ if self.has(Fix::TreeComments) => (Tree::default(), None),
             _ => {
-                let sexp = syntax::needs_sexp(&ast).then(|| parsed.root_node().to_sexp());
-                (Tree::default(), sexp)
+                let broken = parsed.tree.filter(|_| syntax::needs_sexp(&ast));
+                (Tree::default(), broken.map(|tree| tree.root_node().to_sexp()))
             }
         };
         Ok(Read { ast, tree, sexp, dataflow, words })

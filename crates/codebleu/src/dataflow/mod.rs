@@ -124,8 +124,8 @@ impl Dataflow {
     /// # Errors
     /// [`CodebleuError::Syntax`], [`CodebleuError::TooMuchDataflow`].
     pub fn of(language: Language, text: &str) -> Result<Dataflow, CodebleuError> {
-        let tree = code_syntax::parse(language, text)?;
-        Dataflow::read(&Ast::new(language, &tree)?, text, Reading::PLAIN)
+        let mut tree = code_syntax::parse_flat(language, text)?;
+        Dataflow::read(&Ast::new(language, &mut tree)?, text, Reading::PLAIN)
     }
 
     pub(crate) fn read(ast: &Ast, text: &str, reading: Reading) -> Result<Dataflow, CodebleuError> {
