@@ -16,6 +16,7 @@ use distill_core::{Language, Mode};
 use teacher_prompt::{Ablation, Format};
 
 use crate::bars::Bars;
+use crate::evidence;
 
 /// Distil the reasoning of a large code model into a small one.
 #[derive(Parser)]
@@ -61,6 +62,8 @@ enum Command {
     Parse(FilterArguments),
     /// Write pseudocode for code, offline: JSONL in, JSONL out.
     Verbalise(FilterArguments),
+    /// Compare two score files: difference, interval and p for each figure.
+    Compare(evidence::CompareArguments),
 }
 
 #[derive(Args)]
@@ -341,6 +344,7 @@ fn dispatch(cli: Cli) -> Result<()> {
         Command::Verbalise(arguments) => filter(&arguments, |input, path, output| {
             distill::filters::verbalise(input, path, output)
         }),
+        Command::Compare(arguments) => evidence::compare(&arguments),
     }
 }
 

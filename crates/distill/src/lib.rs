@@ -34,6 +34,7 @@
 
 #[cfg(feature = "torch")]
 mod ask;
+pub mod compare;
 pub mod config;
 mod error;
 pub mod filters;

@@ -2,6 +2,7 @@
 
 mod bars;
 mod cli;
+mod evidence;
 
 use std::process::ExitCode;
 

@@ -218,7 +218,8 @@ pub fn compare<'x, T: Sum>(
         let (low, high) = percentiles(&drawn, at, plan.level);
         // Sums in another order differ in their last bits.
         let as_large = difference.abs() * (1.0 - 1e-9) - 1e-15;
-        let larger = exchanged.iter().filter(|d| !(d[at].abs() < as_large)).count();
+        let smaller = exchanged.iter().filter(|d| d[at].abs() < as_large).count();
+        let larger = exchanged.len() - smaller;
         let p = (larger + 1) as f64 / (f64::from(plan.resamples) + 1.0);
         Comparison {
             a: of_a[at],
