@@ -138,8 +138,10 @@ fn plain(value: &Value) -> String {
 /// Fields that are no figures.
 const NO_FIGURES: [&str; 5] = ["id", "problem", "seed", "rank", "counts"];
 
+type Figure = fn(&Scores) -> f64;
+
 /// The figures that are computed from counts.
-const FROM_COUNTS: [(&str, fn(&Scores) -> f64); 6] = [
+const FROM_COUNTS: [(&str, Figure); 6] = [
     ("codebleu", |scores| scores.codebleu),
     ("ngram_match_score", |scores| scores.ngram_match_score),
     ("weighted_ngram_match_score", |scores| scores.weighted_ngram_match_score),
@@ -179,7 +181,7 @@ pub fn compare(
     a.within(b)?;
     b.within(a)?;
     let metrics = metrics(a, b, options)?;
-    let from_counts: Vec<fn(&Scores) -> f64> = metrics.iter().filter_map(|m| m.1).collect();
+    let from_counts: Vec<Figure> = metrics.iter().filter_map(|m| m.1).collect();
     let averaged: Vec<&str> =
         metrics.iter().filter(|m| m.1.is_none()).map(|m| m.0.as_str()).collect();
     let mut counts = None;
@@ -215,7 +217,7 @@ pub fn compare(
 }
 
 /// The figures to compare, those from counts first.
-type Metric = (String, Option<fn(&Scores) -> f64>);
+type Metric = (String, Option<Figure>);
 
 fn metrics(a: &ScoreFile, b: &ScoreFile, options: &CompareOptions) -> Result<Vec<Metric>> {
     let lines = || a.lines.values().chain(b.lines.values());
