@@ -1,13 +1,16 @@
 //! Compiles `src/flat.c` with the headers of tree-sitter.
 
-use std::env;
-use std::path::Path;
-
 fn main() {
     println!("cargo:rerun-if-changed=src/flat.c");
-    if env::var_os("CARGO_FEATURE_TREE_SITTER").is_none() {
-        return;
-    }
+    #[cfg(feature = "tree-sitter")]
+    compile();
+}
+
+#[cfg(feature = "tree-sitter")]
+fn compile() {
+    use std::env;
+    use std::path::Path;
+
     // Where the crate tree-sitter has its public headers; its other sources lie beside them.
     let include = env::var("DEP_TREE_SITTER_INCLUDE").expect("tree-sitter names its headers");
     cc::Build::new()
