@@ -64,6 +64,8 @@ enum Command {
     Verbalise(FilterArguments),
     /// Compare two score files: difference, interval and p for each figure.
     Compare(evidence::CompareArguments),
+    /// Run candidates with their tests in a sandbox: JSONL in, JSONL out.
+    Passk(evidence::PasskArguments),
 }
 
 #[derive(Args)]
@@ -229,7 +231,7 @@ struct AskArguments {
 }
 
 #[derive(Args)]
-struct FilterArguments {
+pub(crate) struct FilterArguments {
     /// One JSON object a line: the only form there is; the flag says that it is wanted.
     #[arg(long)]
     json: bool,
@@ -345,6 +347,7 @@ fn dispatch(cli: Cli) -> Result<()> {
             distill::filters::verbalise(input, path, output)
         }),
         Command::Compare(arguments) => evidence::compare(&arguments),
+        Command::Passk(arguments) => evidence::passk(&arguments),
     }
 }
 
@@ -585,7 +588,7 @@ fn ask(arguments: &AskArguments) -> Result<()> {
 }
 
 /// Runs a line filter from a file or standard input to standard output.
-fn filter(
+pub(crate) fn filter(
     arguments: &FilterArguments,
     work: impl FnOnce(
         &mut dyn std::io::BufRead,

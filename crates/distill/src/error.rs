@@ -84,6 +84,14 @@ pub enum DistillError {
         /// The first of them and what is wrong with it.
         first: String,
     },
+    /// Candidates that could not be run.
+    #[error("{count} candidates were refused; the first, {first}")]
+    Refused {
+        /// How many.
+        count: usize,
+        /// The first of them and why.
+        first: String,
+    },
     /// A student gave no answers.
     #[error("the student {arm}: {source}")]
     Answer {

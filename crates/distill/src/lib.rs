@@ -39,6 +39,7 @@ pub mod config;
 mod error;
 pub mod filters;
 mod lessons;
+pub mod passk;
 mod progress;
 pub mod report;
 mod run;
