@@ -66,6 +66,9 @@ enum Command {
     Compare(evidence::CompareArguments),
     /// Run candidates with their tests in a sandbox: JSONL in, JSONL out.
     Passk(evidence::PasskArguments),
+    /// Have people rate answers: sheets out, ratings in, what they say.
+    #[command(subcommand)]
+    Human(evidence::HumanCommand),
 }
 
 #[derive(Args)]
@@ -348,6 +351,7 @@ fn dispatch(cli: Cli) -> Result<()> {
         }),
         Command::Compare(arguments) => evidence::compare(&arguments),
         Command::Passk(arguments) => evidence::passk(&arguments),
+        Command::Human(command) => evidence::human(&command),
     }
 }
 

@@ -84,6 +84,9 @@ pub enum DistillError {
         /// The first of them and what is wrong with it.
         first: String,
     },
+    /// A study could not be laid out or evaluated.
+    #[error(transparent)]
+    Study(#[from] human_study::StudyError),
     /// Candidates that could not be run.
     #[error("{count} candidates were refused; the first, {first}")]
     Refused {

@@ -38,6 +38,7 @@ pub mod compare;
 pub mod config;
 mod error;
 pub mod filters;
+pub mod human;
 mod lessons;
 pub mod passk;
 mod progress;
