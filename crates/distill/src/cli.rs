@@ -69,6 +69,8 @@ enum Command {
     /// Have people rate answers: sheets out, ratings in, what they say.
     #[command(subcommand)]
     Human(evidence::HumanCommand),
+    /// What static analysers warn of in candidates, per 1,000, beside the share that parses.
+    Security(evidence::SecurityArguments),
 }
 
 #[derive(Args)]
@@ -352,6 +354,7 @@ fn dispatch(cli: Cli) -> Result<()> {
         Command::Compare(arguments) => evidence::compare(&arguments),
         Command::Passk(arguments) => evidence::passk(&arguments),
         Command::Human(command) => evidence::human(&command),
+        Command::Security(arguments) => evidence::security(&arguments),
     }
 }
 

@@ -87,6 +87,9 @@ pub enum DistillError {
     /// A study could not be laid out or evaluated.
     #[error(transparent)]
     Study(#[from] human_study::StudyError),
+    /// Candidates could not be scanned, or a log not be read.
+    #[error(transparent)]
+    Scan(#[from] security_scan::ScanError),
     /// Candidates that could not be run.
     #[error("{count} candidates were refused; the first, {first}")]
     Refused {

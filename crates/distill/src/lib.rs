@@ -44,6 +44,7 @@ pub mod passk;
 mod progress;
 pub mod report;
 mod run;
+pub mod security;
 pub mod stages;
 
 #[cfg(feature = "torch")]

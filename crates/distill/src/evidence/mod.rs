@@ -2,6 +2,7 @@
 
 mod human;
 mod passk;
+mod security;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use evaluation_statistics::Plan;
 
 pub(crate) use human::{HumanCommand, human};
 pub(crate) use passk::{PasskArguments, passk};
+pub(crate) use security::{SecurityArguments, security};
 
 #[derive(Args)]
 pub(crate) struct CompareArguments {
