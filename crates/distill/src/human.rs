@@ -1,15 +1,15 @@
 //! The files of a study in which people rate answers.
 
-use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-use distill_core::{Answer, Problem, jsonl};
+use distill_core::jsonl;
 use human_study::correlation::MetricScores;
 use human_study::{Design, Row, Stimulus, page, study, table};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::compare::plain;
 use crate::error::io;
 use crate::{DistillError, Result, RunFolder};
 
@@ -41,34 +41,15 @@ pub fn stimuli(path: &Path) -> Result<Vec<Stimulus>> {
             })
             .collect());
     }
-    let folder = RunFolder::new(path);
-    let problems: Vec<Problem> = jsonl::read_all(&folder.problems("test"))?;
-    let queries: HashMap<&str, &str> =
-        problems.iter().map(|problem| (problem.id.as_str(), problem.query.as_str())).collect();
-    let answers: Vec<Answer> = jsonl::read_all(&folder.answers())?;
-    let best = answers.into_iter().filter(|answer| answer.rank == 1);
-    best.map(|answer| {
-        let query = queries.get(answer.problem.as_str()).ok_or_else(|| {
-            DistillError::Nothing(format!(
-                "{}: problem {} is not in {}",
-                folder.answers().display(),
-                answer.problem,
-                folder.problems("test").display()
-            ))
-        })?;
-        Ok(Stimulus {
-            query: (*query).to_owned(),
+    let answers = RunFolder::new(path).best_answers()?.into_iter();
+    Ok(answers
+        .map(|(problem, answer)| Stimulus {
             item: answer.problem,
             system: format!("{} ({})", answer.arm, answer.mode),
+            query: problem.query,
             answer: answer.solution.code,
         })
-    })
-    .collect()
-}
-
-/// A value as people write it: text without its quotation marks.
-fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+        .collect())
 }
 
 /// Writes `sheets/rater-N.html` and `.csv` for every rater, to be handed out, and `key.jsonl`, to be

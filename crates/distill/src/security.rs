@@ -1,15 +1,16 @@
 //! Candidates to scan, and what a scan says.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use distill_core::{Answer, Language, Problem, jsonl};
-use evaluation_statistics::Plan;
+use distill_core::{Language, jsonl};
+use evaluation_statistics::{Plan, Verdict};
 use security_scan::rates::Paired;
 use security_scan::{Candidate, Finding, Log, Manifest, Rates};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::compare::plain;
 use crate::{DistillError, Result, RunFolder};
 
 #[derive(Deserialize)]
@@ -32,35 +33,23 @@ pub fn candidates(path: &Path) -> Result<Vec<Candidate>> {
         let records: Vec<Record> = jsonl::read_all(path)?;
         return Ok(records
             .into_iter()
-            .map(|Record { id, language, code, student }| {
-                let id = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
-                Candidate { id, language, code, student }
+            .map(|Record { id, language, code, student }| Candidate {
+                id: plain(&id),
+                language,
+                code,
+                student,
             })
             .collect());
     }
-    let folder = RunFolder::new(path);
-    let problems: Vec<Problem> = jsonl::read_all(&folder.problems("test"))?;
-    let languages: HashMap<&str, Language> =
-        problems.iter().map(|problem| (problem.id.as_str(), problem.language)).collect();
-    let answers: Vec<Answer> = jsonl::read_all(&folder.answers())?;
-    let best = answers.into_iter().filter(|answer| answer.rank == 1);
-    best.map(|answer| {
-        let language = languages.get(answer.problem.as_str()).ok_or_else(|| {
-            DistillError::Nothing(format!(
-                "{}: problem {} is not in {}",
-                folder.answers().display(),
-                answer.problem,
-                folder.problems("test").display()
-            ))
-        })?;
-        Ok(Candidate {
-            language: *language,
-            student: format!("{} ({})", answer.arm, answer.mode),
+    let answers = RunFolder::new(path).best_answers()?.into_iter();
+    Ok(answers
+        .map(|(problem, answer)| Candidate {
             id: answer.problem,
+            language: problem.language,
             code: answer.solution.code,
+            student: format!("{} ({})", answer.arm, answer.mode),
         })
-    })
-    .collect()
+        .collect())
 }
 
 /// What logs of analysers say, and of whose code.
@@ -171,8 +160,13 @@ impl SecurityReport {
         }
         for line in &self.paired {
             let c = &line.comparison;
+            let verdict = match line.verdict {
+                Verdict::Above => "above",
+                Verdict::Below => "below",
+                Verdict::CannotTell => "cannot tell",
+            };
             text += &format!(
-                "{} of {} less {}: {:+.3} [{:+.3}, {:+.3}], p {:.4}, Holm {:.4}, {:?}, {} candidates\n",
+                "{} of {} less {}: {:+.3} [{:+.3}, {:+.3}], p {:.4}, Holm {:.4}, {verdict}, {} candidates\n",
                 line.metric,
                 line.student_a,
                 line.student_b,
@@ -181,7 +175,6 @@ impl SecurityReport {
                 c.high,
                 c.p,
                 line.p_holm,
-                line.verdict,
                 c.n
             );
         }
