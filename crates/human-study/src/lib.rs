@@ -28,7 +28,7 @@
 //! | [`design`] | which rater sees what, in which order: blinded, counterbalanced by Latin squares |
 //! | [`sheet`] | the sheets as an HTML page and as CSV, and back |
 //! | [`ratings`] | ratings in the long form `item,system,rater,criterion,score`; agreement |
-//! | [`report`] | means, tests, effect sizes, disagreements, as text and JSON |
+//! | [`mod@report`] | means, tests, effect sizes, disagreements, as text and JSON |
 //! | [`correlation`] | which metric ranks answers as people do |
 
 #![deny(missing_docs)]

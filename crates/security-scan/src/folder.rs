@@ -102,7 +102,7 @@ pub fn write(candidates: &[Candidate], folder: &Path) -> Result<Manifest, ScanEr
 pub const MANIFEST: &str = "manifest.json";
 
 impl Manifest {
-    /// Reads the manifest of a folder that [`write`] wrote.
+    /// Reads the manifest of a folder that [`write()`] wrote.
     ///
     /// # Errors
     /// [`ScanError::Io`]; [`ScanError::Candidates`] where it is none.

@@ -18,7 +18,7 @@
 //! | [`sarif`] | [`Finding`]s from SARIF 2.1.0 of any producer |
 //! | [`folder`] | candidates as files, one each, and which file is whose |
 //! | [`semgrep`] | Semgrep on that folder, offline |
-//! | [`rates`] | findings per 1,000 candidates by rule, severity and CWE; two students compared |
+//! | [`mod@rates`] | findings per 1,000 candidates by rule, severity and CWE; two students compared |
 //!
 //! Findings are warnings, not vulnerabilities: on generated code about two in three are confirmed by
 //! people. And what does not parse hides its findings: a student that writes broken code looks

@@ -29,7 +29,7 @@ const SYSTEM: [&str; 14] = [
 ];
 
 /// The folder in which a job works, as it sees it.
-pub(super) const WORK: &str = "/work";
+pub(super) const WORK: &str = "/job";
 
 /// The paths of [`SYSTEM`], the settings of Java's versions and `more`, where they exist.
 pub(super) fn readable(more: &[PathBuf]) -> Vec<PathBuf> {
