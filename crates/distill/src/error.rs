@@ -90,14 +90,6 @@ pub enum DistillError {
     /// Candidates could not be scanned, or a log not be read.
     #[error(transparent)]
     Scan(#[from] security_scan::ScanError),
-    /// Candidates that could not be run.
-    #[error("{count} candidates were refused; the first, {first}")]
-    Refused {
-        /// How many.
-        count: usize,
-        /// The first of them and why.
-        first: String,
-    },
     /// A student gave no answers.
     #[error("the student {arm}: {source}")]
     Answer {

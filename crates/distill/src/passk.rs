@@ -36,12 +36,12 @@ struct OutcomeLine<'a> {
 
 /// Reads `{id, language, prompt, completion, test, entry_point}` and writes `{id, outcome: passed |
 /// failed | timeout | crashed | refused, seconds}` a line, in order; with `reasons` also `reason`.
-/// A line that is no such record is refused. Candidates run on the threads of `pool`.
+/// A line that is no such record is refused. Candidates run on the threads of `pool`. Gives how many
+/// records were refused.
 ///
 /// # Errors
 /// [`DistillError::Io`], [`DistillError::Jsonl`] for a failing reader or writer; at the end
-/// [`DistillError::BadRecords`] where lines were no records, or [`DistillError::Refused`] where
-/// candidates could not be run.
+/// [`DistillError::BadRecords`] where lines were no records.
 pub fn run(
     judge: &Judge,
     reasons: bool,
@@ -49,9 +49,9 @@ pub fn run(
     input: &mut dyn BufRead,
     path: &Path,
     output: &mut dyn Write,
-) -> Result<()> {
+) -> Result<Refused> {
     let mut records = jsonl::read_from::<Record, _>(input, path);
-    let (mut number, mut bad, mut refused) = (0, Count::default(), Count::default());
+    let (mut number, mut bad, mut refused) = (0, Refused::default(), Refused::default());
     loop {
         // Enough that a slow one does not keep the others waiting for long.
         let some: Vec<_> = records.by_ref().take(8 * pool.current_num_threads()).collect();
@@ -79,25 +79,24 @@ pub fn run(
         }
         output.flush().map_err(io("write", Path::new("standard output")))?;
     }
-    match (bad, refused) {
-        (Count { count: 0, .. }, Count { count: 0, .. }) => Ok(()),
-        (Count { count: 0, .. }, Count { count, first }) => {
-            Err(DistillError::Refused { count, first })
-        }
-        (Count { count, first }, _) => {
+    match bad {
+        Refused { count: 0, .. } => Ok(refused),
+        Refused { count, first } => {
             Err(DistillError::BadRecords { path: path.to_owned(), count, first })
         }
     }
 }
 
-/// How many, and the first of them.
-#[derive(Default)]
-struct Count {
-    count: usize,
-    first: String,
+/// Candidates that were not run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Refused {
+    /// How many.
+    pub count: usize,
+    /// The first of them and why; empty without any.
+    pub first: String,
 }
 
-impl Count {
+impl Refused {
     fn add(&mut self, first: impl FnOnce() -> String) {
         self.count += 1;
         if self.count == 1 {

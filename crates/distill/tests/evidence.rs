@@ -170,9 +170,10 @@ fn candidates_are_run_in_order_with_three_fields_a_line() {
         assert_eq!(line.as_object().unwrap().len(), 3);
         assert!(line["seconds"].is_number());
     }
-    assert!(!output.status.success() && errors(&output).contains("1 candidates were refused"));
+    assert!(output.status.success() && errors(&output).contains("1 candidates were refused"));
 
     let bad = distill(&["passk", "--json", "--reasons"], &format!("{{]\n{}\n", input[1]));
+    assert!(!bad.status.success());
     let found = lines(&bad);
     assert_eq!((&found[0]["outcome"], &found[0]["id"]), (&json!("refused"), &Value::Null));
     assert_eq!((&found[1]["outcome"], &found[1]["reason"]), (&json!("passed"), &json!("")));

@@ -82,7 +82,11 @@ pub(crate) fn passk(arguments: &PasskArguments) -> Result<()> {
     let jobs = usize::from(arguments.jobs.unwrap_or(0));
     let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).use_current_thread().build()?;
     filter(&arguments.input, |input, path, output| {
-        passk::run(&judge, arguments.reasons, &pool, input, path, output)
+        let refused = passk::run(&judge, arguments.reasons, &pool, input, path, output)?;
+        if refused.count > 0 {
+            eprintln!("{} candidates were refused; the first, {}", refused.count, refused.first);
+        }
+        Ok(())
     })
 }
 
