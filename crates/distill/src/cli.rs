@@ -73,6 +73,13 @@ enum Command {
     Verbalise(FilterArguments),
     /// Compare two score files: difference, interval and p for each figure.
     Compare(evidence::CompareArguments),
+    /// Run candidates with their tests in a sandbox: JSONL in, JSONL out.
+    Passk(evidence::PasskArguments),
+    /// Have people rate answers: sheets out, ratings in, what they say.
+    #[command(subcommand)]
+    Human(evidence::HumanCommand),
+    /// What static analysers warn of in candidates, per 1,000, beside the share that parses.
+    Security(evidence::SecurityArguments),
 }
 
 #[derive(Args)]
@@ -277,7 +284,7 @@ struct AskArguments {
 }
 
 #[derive(Args)]
-struct FilterArguments {
+pub(crate) struct FilterArguments {
     /// One JSON object a line: the only form there is; the flag says that it is wanted.
     #[arg(long)]
     json: bool,
@@ -396,6 +403,9 @@ fn dispatch(cli: Cli) -> Result<()> {
             distill::filters::verbalise(input, path, output)
         }),
         Command::Compare(arguments) => evidence::compare(&arguments),
+        Command::Passk(arguments) => evidence::passk(&arguments),
+        Command::Human(command) => evidence::human(&command),
+        Command::Security(arguments) => evidence::security(&arguments),
     }
 }
 
@@ -676,7 +686,7 @@ fn ask(arguments: &AskArguments) -> Result<()> {
 }
 
 /// Runs a line filter from a file or standard input to standard output.
-fn filter(
+pub(crate) fn filter(
     arguments: &FilterArguments,
     work: impl FnOnce(
         &mut dyn std::io::BufRead,

@@ -133,7 +133,7 @@ fn cell_name(seed: &str, id: &str) -> String {
 }
 
 /// A value as people write it: text without its quotation marks.
-fn plain(value: &Value) -> String {
+pub(crate) fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 

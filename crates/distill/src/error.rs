@@ -84,6 +84,12 @@ pub enum DistillError {
         /// The first of them and what is wrong with it.
         first: String,
     },
+    /// A study could not be laid out or evaluated.
+    #[error(transparent)]
+    Study(#[from] human_study::StudyError),
+    /// Candidates could not be scanned, or a log not be read.
+    #[error(transparent)]
+    Scan(#[from] security_scan::ScanError),
     /// A student gave no answers.
     #[error("the student {arm}: {source}")]
     Answer {

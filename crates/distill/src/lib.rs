@@ -39,10 +39,13 @@ pub mod config;
 mod error;
 pub mod experiment;
 pub mod filters;
+pub mod human;
 mod lessons;
+pub mod passk;
 mod progress;
 pub mod report;
 mod run;
+pub mod security;
 pub mod stages;
 
 #[cfg(feature = "torch")]

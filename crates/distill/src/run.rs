@@ -1,5 +1,6 @@
 //! A run's folder: which file is where, whose configuration it holds, what its stages took.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use distill_core::jsonl::{self, Appender};
+use distill_core::{Answer, Problem};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Arm, RunConfig};
@@ -119,6 +121,30 @@ impl RunFolder {
             _ => self.problems(SPLITS[0]),
         };
         first.exists()
+    }
+}
+
+impl RunFolder {
+    /// Every student's best answers in every mode, each with its problem.
+    ///
+    /// # Errors
+    /// [`DistillError::Jsonl`]; [`DistillError::Nothing`] for an answer without its problem.
+    pub fn best_answers(&self) -> Result<Vec<(Problem, Answer)>> {
+        let problems: Vec<Problem> = jsonl::read_all(&self.problems("test"))?;
+        let problems: HashMap<&str, &Problem> =
+            problems.iter().map(|problem| (problem.id.as_str(), problem)).collect();
+        let answers: Vec<Answer> = jsonl::read_all(&self.answers())?;
+        let best = answers.into_iter().filter(|answer| answer.rank == 1);
+        best.map(|answer| match problems.get(answer.problem.as_str()) {
+            Some(problem) => Ok(((*problem).clone(), answer)),
+            None => Err(DistillError::Nothing(format!(
+                "{}: problem {} is not in {}",
+                self.answers().display(),
+                answer.problem,
+                self.problems("test").display()
+            ))),
+        })
+        .collect()
     }
 }
 

@@ -240,7 +240,7 @@ fn privileges_cannot_be_won_back() {
     for sandbox in sandboxes() {
         let report = run(
             &sandbox,
-            "mount -t tmpfs none /work && exit 1; chroot / true && exit 2; unshare -r true && exit 3; exit 9",
+            "mount -t tmpfs none /job && exit 1; chroot / true && exit 2; unshare -r true && exit 3; exit 9",
         );
         assert_eq!(report.end, End::Exited(9), "{:?}: {report:?}", sandbox.isolation());
         let report = run(

@@ -29,7 +29,7 @@ const SYSTEM: [&str; 14] = [
 ];
 
 /// The folder in which a job works, as it sees it.
-pub(super) const WORK: &str = "/work";
+pub(super) const WORK: &str = "/job";
 
 /// The paths of [`SYSTEM`], the settings of Java's versions and `more`, where they exist.
 pub(super) fn readable(more: &[PathBuf]) -> Vec<PathBuf> {
@@ -135,7 +135,11 @@ pub(super) fn furnish(
     let options = format!("size={},nr_inodes=8192,mode=700,uid={user},gid={group}", limits.disk);
     mounted(WORK, mount(Some("tmpfs"), &work, Some("tmpfs"), hard, Some(options.as_str())))?;
     for place in ["/tmp", "/dev/shm"] {
-        made(symlink(WORK, inside(Path::new(place))), Path::new(place))?;
+        let place = inside(Path::new(place));
+        // Not where something in it is to be read.
+        if !place.exists() {
+            made(symlink(WORK, &place), &place)?;
+        }
     }
 
     let entered = || -> nix::Result<()> {

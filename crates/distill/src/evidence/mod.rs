@@ -1,4 +1,8 @@
-//! The commands that weigh results: compare.
+//! The commands that weigh results: `compare` here, the others in files of their own.
+
+mod human;
+mod passk;
+mod security;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -9,8 +13,12 @@ use codebleu::{UNIFORM, Weights};
 use distill::compare::{self, CompareOptions, ScoreFile};
 use evaluation_statistics::Plan;
 
+pub(crate) use human::{HumanCommand, human};
+pub(crate) use passk::{PasskArguments, passk};
+pub(crate) use security::{SecurityArguments, security};
+
 #[derive(Args)]
-pub struct CompareArguments {
+pub(crate) struct CompareArguments {
     /// Score files: an object a line with `id` (or `problem`), `seed` where there are several, and
     /// scores, as `codebleu score --per-pair --json` and a run's scores.jsonl have them.
     a: PathBuf,
@@ -39,7 +47,7 @@ pub struct CompareArguments {
 }
 
 #[derive(Args)]
-pub struct PlanArguments {
+pub(crate) struct PlanArguments {
     /// Resamples for intervals and p.
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
     resamples: u32,
@@ -49,7 +57,7 @@ pub struct PlanArguments {
 }
 
 impl PlanArguments {
-    pub fn plan(&self) -> Plan {
+    pub(crate) fn plan(&self) -> Plan {
         Plan { resamples: self.resamples, seed: self.seed, ..Plan::default() }
     }
 }
@@ -65,7 +73,7 @@ fn weights(text: &str) -> Result<Weights, String> {
     weights.ok_or_else(|| "expected four numbers".to_owned())
 }
 
-pub fn compare(arguments: &CompareArguments) -> Result<()> {
+pub(crate) fn compare(arguments: &CompareArguments) -> Result<()> {
     let read =
         |path, own: &[(String, String)]| ScoreFile::read(path, &[&arguments.only, own].concat());
     let a = read(&arguments.a, &arguments.only_a)?;
