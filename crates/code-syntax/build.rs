@@ -1,19 +1,20 @@
 //! Compiles `src/flat.c` with the headers of tree-sitter.
 
-use std::env;
-use std::path::Path;
-
 fn main() {
     println!("cargo:rerun-if-changed=src/flat.c");
-    if env::var_os("CARGO_FEATURE_TREE_SITTER").is_none() {
-        return;
-    }
+    // Without the feature there is no `cc` to compile with either.
+    #[cfg(feature = "tree-sitter")]
+    compile();
+}
+
+#[cfg(feature = "tree-sitter")]
+fn compile() {
     // Where the crate tree-sitter has its public headers; its other sources lie beside them.
-    let include = env::var("DEP_TREE_SITTER_INCLUDE").expect("tree-sitter names its headers");
+    let include = std::env::var("DEP_TREE_SITTER_INCLUDE").expect("tree-sitter names its headers");
     cc::Build::new()
         .std("c11")
         .include(&include)
-        .include(Path::new(&include).with_file_name("src"))
+        .include(std::path::Path::new(&include).with_file_name("src"))
         .warnings(false)
         .file("src/flat.c")
         .compile("code_syntax_flat");
