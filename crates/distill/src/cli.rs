@@ -196,6 +196,7 @@ enum AblationChoice {
 #[derive(Clone, Copy, ValueEnum)]
 enum TeacherChoice {
     Verbaliser,
+    Corpus,
     Openai,
     Replay,
 }
@@ -399,6 +400,7 @@ fn configuration(arguments: &RunArguments) -> Result<(RunConfig, PathBuf)> {
     if let Some(choice) = arguments.teacher {
         teacher.kind = match choice {
             TeacherChoice::Verbaliser => TeacherKind::Verbaliser,
+            TeacherChoice::Corpus => TeacherKind::Corpus,
             TeacherChoice::Openai => TeacherKind::Openai,
             TeacherChoice::Replay => TeacherKind::Replay,
         };

@@ -228,21 +228,21 @@ impl Composition {
     /// The problem in prose.
     fn query(&self, random: &mut Random) -> String {
         let kind = *random.pick(&self.from.words());
+        let frame = random.pick(&FRAMES);
         let steps: Vec<String> = self
             .steps
             .iter()
             .map(|(step, constant)| random.pick(&step.query).replace("$k", &constant.to_string()))
             .collect();
-        let join = |between: &str, last: &str| match steps.split_last() {
-            Some((end, start)) => format!("{}{last}{end}", start.join(between)),
-            None => String::new(),
-        };
-        match random.below(4) {
-            0 => format!("Given {kind}, {}.", join(", then ", " and finally ")),
-            1 => format!("Take {kind}. First {}.", join(". Then ", ". Then ")),
-            2 => format!("Write a function of {kind}: {}.", join("; ", "; ")),
-            _ => format!("You get {kind}: {}. Return the result.", join(", next ", ", last ")),
-        }
+        let text: String = steps
+            .iter()
+            .zip(frame.1)
+            .enumerate()
+            .map(|(at, (step, before))| {
+                format!("{}{before}{step}", if at > 0 { frame.2 } else { "" })
+            })
+            .collect();
+        format!("{} {kind}{}{text}.", frame.0, frame.3)
     }
 
     /// The plan.
@@ -309,6 +309,15 @@ impl Composition {
         }
     }
 }
+
+/// The ways to tell what to do one after the other: what comes first, what leads each step, what is
+/// between two of them, and what is before all.
+const FRAMES: [(&str, [&str; 4], &str, &str); 4] = [
+    ("Given", ["first ", "second ", "third ", "fourth "], ", ", ", "),
+    ("Take", ["1) ", "2) ", "3) ", "4) "], "; ", " and do this: "),
+    ("Write a function of", ["to start, ", "after that, ", "next, ", "at last, "], "; ", ": "),
+    ("You get", ["step one: ", "step two: ", "step three: ", "step four: "], ". ", ". "),
+];
 
 /// What comes before the function in a program that tests it.
 fn prompt(language: Language) -> &'static str {
