@@ -6,12 +6,12 @@
 //! field `pseudocode`, says the same in numbered steps of several wordings:
 //!
 //! ```text
-//! Given a list of numbers, sort the numbers in ascending order, then take the first 3 numbers.
+//! Given a list of numbers, first sort the numbers in ascending order, second take the first 3 numbers.
 //!
-//! 1. take a list of numbers a                 def solve(a):
-//! 2. let b be a in ascending order                b = sorted(a)
-//! 3. let c be the first 3 numbers of b            c = b[:3]
-//! 4. return c                                     return c
+//! 1. let b be a in ascending order            def solve(a):
+//! 2. let c be the first 3 numbers of b            b = sorted(a)
+//! 3. return c                                     c = b[:3]
+//!                                                 return c
 //! ```
 //!
 //! All problems of a composition have it as their `source`, so that a [split](mod@crate::split) holds it
@@ -153,7 +153,7 @@ impl Composition {
     fn draw(random: &mut Random) -> Option<Composition> {
         let from = *random.pick(&Kind::ALL);
         // Longer ones are more often refused.
-        let length = *random.pick(&[2, 2, 3, 3, 3, 4, 4, 4, 4]);
+        let length = *random.pick(&[2, 2, 2, 3, 3, 3, 4, 4]);
         let mut kind = from;
         let mut steps: Vec<(&'static Operation, i64)> = Vec::new();
         while steps.len() < length {
@@ -248,9 +248,6 @@ impl Composition {
     /// The plan.
     fn plan(&self, random: &mut Random) -> Pseudocode {
         let mut plan = Pseudocode::default();
-        let first = [format!("take {} $b", self.from.words()[0]), "the argument is $b".to_owned()];
-        let first: &String = random.pick(&first);
-        plan.push(Step::new(0, &fill(first, 0, 0)));
         for (at, (step, constant)) in self.steps.iter().enumerate() {
             for (depth, text) in random.pick(&step.plan).split(" | ").enumerate() {
                 plan.push(Step::new(depth, &fill(text, at + 1, *constant)));

@@ -208,37 +208,6 @@ pub(super) const LISTS: &[Operation] = &[
         run: Run::ListToList(|x, _| Some(x.into_iter().map(|x| x * x).collect())),
     },
     Operation {
-        name: "negate_each",
-        constants: &[],
-        query: [
-            "negate every number",
-            "flip the sign of each number",
-            "change each number to its opposite",
-        ],
-        plan: ["negate each number of $a to get $b", "for each x in $a: | append -x to $b"],
-        python: "$b = [-x for x in $a]",
-        java: "var $b = $a.stream().map(x -> -x).toList();",
-        go: "$b := []int{}\nfor _, x := range $a {\n\t$b = append($b, -x)\n}",
-        run: Run::ListToList(|x, _| Some(x.into_iter().map(|x| -x).collect())),
-    },
-    Operation {
-        name: "absolute_each",
-        constants: &[],
-        query: [
-            "take the absolute value of every number",
-            "drop the sign of each number",
-            "make negative numbers positive",
-        ],
-        plan: [
-            "take the absolute value of each number of $a to get $b",
-            "for each x in $a: | append the absolute value of x to $b",
-        ],
-        python: "$b = [abs(x) for x in $a]",
-        java: "var $b = $a.stream().map(x -> Math.abs(x)).toList();",
-        go: "$b := []int{}\nfor _, x := range $a {\n\tif x < 0 {\n\t\tx = -x\n\t}\n\t$b = append($b, x)\n}",
-        run: Run::ListToList(|x, _| Some(x.into_iter().map(i64::abs).collect())),
-    },
-    Operation {
         name: "drop_first",
         constants: &[],
         query: [
@@ -251,20 +220,6 @@ pub(super) const LISTS: &[Operation] = &[
         java: "var $b = $a.stream().skip(1).toList();",
         go: "$b := $a[1:]",
         run: Run::ListToList(|x, _| Some(x.split_first()?.1.to_vec())),
-    },
-    Operation {
-        name: "drop_last",
-        constants: &[],
-        query: [
-            "drop the last number",
-            "leave out the last number",
-            "remove the number at the end",
-        ],
-        plan: ["let $b be $a without its last number", "remove the last number of $a to get $b"],
-        python: "$b = $a[:-1]",
-        java: "var $b = $a.subList(0, $a.size() - 1);",
-        go: "$b := $a[:len($a)-1]",
-        run: Run::ListToList(|x, _| Some(x.split_last()?.1.to_vec())),
     },
     Operation {
         name: "take",
@@ -282,49 +237,6 @@ pub(super) const LISTS: &[Operation] = &[
         java: "var $b = $a.stream().limit($k).toList();",
         go: "$b := $a[:$k]",
         run: Run::ListToList(|x, k| Some(x.get(..k as usize)?.to_vec())),
-    },
-    Operation {
-        name: "running_sums",
-        constants: &[],
-        query: [
-            "compute the running sums",
-            "replace each number by the sum up to it",
-            "build the cumulative sums",
-        ],
-        plan: [
-            "let $b be the running sums of $a",
-            "for each position in $a: | append the sum up to it to $b",
-        ],
-        python: "$b = [sum($a[:i + 1]) for i in range(len($a))]",
-        java: "var $b = new ArrayList<Integer>();\nfor (int x : $a) {\n    $b.add($b.isEmpty() ? x : $b.get($b.size() - 1) + x);\n}",
-        go: "$b := []int{}\nfor i, x := range $a {\n\tif i > 0 {\n\t\tx += $b[i-1]\n\t}\n\t$b = append($b, x)\n}",
-        run: Run::ListToList(|x, _| {
-            Some(
-                x.iter()
-                    .scan(0, |sum, x| {
-                        *sum += x;
-                        Some(*sum)
-                    })
-                    .collect(),
-            )
-        }),
-    },
-    Operation {
-        name: "differences",
-        constants: &[],
-        query: [
-            "compute the differences of neighbours",
-            "replace the list by the steps between its numbers",
-            "subtract from each number the one before it",
-        ],
-        plan: [
-            "let $b be the differences of neighbours in $a",
-            "for each number of $a but the first: | append it minus the one before to $b",
-        ],
-        python: "$b = [y - x for x, y in zip($a, $a[1:])]",
-        java: "var $b = new ArrayList<Integer>();\nfor (int i = 1; i < $a.size(); i++) {\n    $b.add($a.get(i) - $a.get(i - 1));\n}",
-        go: "$b := []int{}\nfor i := 1; i < len($a); i++ {\n\t$b = append($b, $a[i]-$a[i-1])\n}",
-        run: Run::ListToList(|x, _| Some(x.windows(2).map(|pair| pair[1] - pair[0]).collect())),
     },
     Operation {
         name: "sum",
@@ -418,23 +330,6 @@ pub(super) const LISTS: &[Operation] = &[
         java: "int $b = $a.stream().reduce(1, (x, y) -> x * y);",
         go: "$b := 1\nfor _, x := range $a {\n\t$b *= x\n}",
         run: Run::ListToNumber(|x, _| x.into_iter().try_fold(1, i64::checked_mul)),
-    },
-    Operation {
-        name: "spread",
-        constants: &[],
-        query: [
-            "subtract the smallest number from the largest",
-            "compute the range from smallest to largest",
-            "find how far the numbers are spread",
-        ],
-        plan: [
-            "let $b be the largest number of $a minus the smallest",
-            "subtract the minimum of $a from its maximum to get $b",
-        ],
-        python: "$b = max($a) - min($a)",
-        java: "int $b = Collections.max($a) - Collections.min($a);",
-        go: "$bLow, $bHigh := $a[0], $a[0]\nfor _, x := range $a {\n\tif x < $bLow {\n\t\t$bLow = x\n\t}\n\tif x > $bHigh {\n\t\t$bHigh = x\n\t}\n}\n$b := $bHigh - $bLow",
-        run: Run::ListToNumber(|x, _| Some(x.iter().max()? - x.iter().min()?)),
     },
     Operation {
         name: "count_evens",

@@ -119,23 +119,4 @@ pub(super) const MAPS: &[Operation] = &[
         go: "$b := []string{}\nfor x := range $a {\n\t$b = append($b, x)\n}\nsort.Strings($b)",
         run: Run::MapToWords(|x, _| Some(x.into_keys().collect())),
     },
-    Operation {
-        name: "best_key",
-        constants: &[],
-        query: [
-            "find the key with the largest value",
-            "take the key whose value is greatest",
-            "pick the key that has the maximum",
-        ],
-        plan: [
-            "let $b be the key of $a with the largest value",
-            "take the first key with the greatest value in $a as $b",
-        ],
-        python: "$b = max(sorted($a), key=$a.get)",
-        java: "String $b = Collections.max(new TreeMap<>($a).entrySet(), Map.Entry.comparingByValue()).getKey();",
-        go: "$b := \"\"\nfor x, y := range $a {\n\tif $b == \"\" || y > $a[$b] || y == $a[$b] && x < $b {\n\t\t$b = x\n\t}\n}",
-        run: Run::MapToText(|x, _| {
-            x.into_iter().rev().max_by_key(|entry| entry.1).map(|entry| entry.0)
-        }),
-    },
 ];

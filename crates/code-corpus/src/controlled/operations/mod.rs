@@ -99,7 +99,6 @@ runs! {
     MapToNumber: Map -> Number,
     MapToList: Map -> List,
     MapToWords: Map -> Words,
-    MapToText: Map -> Text,
 }
 
 #[cfg(test)]

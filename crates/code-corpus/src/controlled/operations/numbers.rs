@@ -121,20 +121,6 @@ pub(super) const NUMBERS: &[Operation] = &[
         run: Run::NumberToNumber(|x, _| Some(digits(x)?.iter().sum())),
     },
     Operation {
-        name: "digit_count",
-        constants: &[],
-        query: [
-            "count the digits of the number",
-            "find how many digits the number has",
-            "tell the number of digits",
-        ],
-        plan: ["let $b be the number of digits of $a", "count the digits of $a as $b"],
-        python: "$b = len(str($a))",
-        java: "int $b = String.valueOf($a).length();",
-        go: "$b := len(strconv.Itoa($a))",
-        run: Run::NumberToNumber(|x, _| Some(digits(x)?.len() as i64)),
-    },
-    Operation {
         name: "count_up",
         constants: &[],
         query: [

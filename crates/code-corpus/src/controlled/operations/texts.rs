@@ -78,23 +78,6 @@ pub(super) const TEXTS: &[Operation] = &[
         run: Run::TextToText(|x, _| Some(x.chars().filter(|x| !is_vowel(*x)).collect())),
     },
     Operation {
-        name: "no_digits",
-        constants: &[],
-        query: [
-            "remove all digits",
-            "delete the digits from the text",
-            "leave out the digits 0 to 9",
-        ],
-        plan: [
-            "let $b be $a without digits",
-            "for each letter x of $a: | if x is no digit, append x to $b",
-        ],
-        python: r#"$b = "".join(x for x in $a if not x.isdigit())"#,
-        java: r#"String $b = $a.replaceAll("[0-9]", "");"#,
-        go: "$b := \"\"\nfor _, x := range $a {\n\tif x < '0' || x > '9' {\n\t\t$b += string(x)\n\t}\n}",
-        run: Run::TextToText(|x, _| Some(x.chars().filter(|x| !x.is_ascii_digit()).collect())),
-    },
-    Operation {
         name: "twice",
         constants: &[],
         query: [
@@ -143,24 +126,6 @@ pub(super) const TEXTS: &[Operation] = &[
         run: Run::TextToText(|x, _| Some(x + "!")),
     },
     Operation {
-        name: "sort_letters",
-        constants: &[],
-        query: [
-            "sort the characters of the text",
-            "put its characters in order",
-            "arrange the characters by their codes",
-        ],
-        plan: ["sort the characters of $a as $b", "let $b be the characters of $a in order"],
-        python: r#"$b = "".join(sorted($a))"#,
-        java: "String $b = $a.chars().sorted().mapToObj(Character::toString).collect(Collectors.joining());",
-        go: "$bParts := strings.Split($a, \"\")\nsort.Strings($bParts)\n$b := strings.Join($bParts, \"\")",
-        run: Run::TextToText(|x, _| {
-            let mut letters: Vec<char> = x.chars().collect();
-            letters.sort_unstable();
-            Some(letters.into_iter().collect())
-        }),
-    },
-    Operation {
         name: "length",
         constants: &[],
         query: [
@@ -186,23 +151,6 @@ pub(super) const TEXTS: &[Operation] = &[
         java: r#"int $b = $a.replaceAll("[^aeiouAEIOU]", "").length();"#,
         go: "$b := 0\nfor _, x := range $a {\n\tif strings.ContainsRune(\"aeiouAEIOU\", x) {\n\t\t$b++\n\t}\n}",
         run: Run::TextToNumber(|x, _| Some(x.chars().filter(|x| is_vowel(*x)).count() as i64)),
-    },
-    Operation {
-        name: "count_digits",
-        constants: &[],
-        query: [
-            "count the digits in the text",
-            "find how many digits there are",
-            "tell the number of digits in it",
-        ],
-        plan: [
-            "let $b be the number of digits in $a",
-            "for each letter x of $a: | if x is a digit, add 1 to $b",
-        ],
-        python: "$b = sum(x.isdigit() for x in $a)",
-        java: "int $b = (int) $a.chars().filter(Character::isDigit).count();",
-        go: "$b := 0\nfor _, x := range $a {\n\tif x >= '0' && x <= '9' {\n\t\t$b++\n\t}\n}",
-        run: Run::TextToNumber(|x, _| Some(x.chars().filter(char::is_ascii_digit).count() as i64)),
     },
     Operation {
         name: "split",

@@ -1,7 +1,5 @@
 //! Steps on lists of words.
 
-use std::collections::BTreeSet;
-
 use super::{Map, Operation, Run};
 
 /// How often each occurs.
@@ -96,26 +94,6 @@ pub(super) const WORDS: &[Operation] = &[
         java: "var $b = $a.stream().filter(x -> x.length() > $k).toList();",
         go: "$b := []string{}\nfor _, x := range $a {\n\tif len(x) > $k {\n\t\t$b = append($b, x)\n\t}\n}",
         run: Run::WordsToWords(|x, k| Some(x.into_iter().filter(|x| x.len() as i64 > k).collect())),
-    },
-    Operation {
-        name: "unique_words",
-        constants: &[],
-        query: [
-            "remove repeated words",
-            "keep only the first of equal words",
-            "drop the duplicates",
-        ],
-        plan: [
-            "let $b be $a without repeated words",
-            "for each x in $a: | if the word x was not seen before, append x to $b",
-        ],
-        python: "$b = list(dict.fromkeys($a))",
-        java: "var $b = $a.stream().distinct().toList();",
-        go: "$b := []string{}\n$bSeen := map[string]bool{}\nfor _, x := range $a {\n\tif !$bSeen[x] {\n\t\t$bSeen[x] = true\n\t\t$b = append($b, x)\n\t}\n}",
-        run: Run::WordsToWords(|x, _| {
-            let mut seen = BTreeSet::new();
-            Some(x.into_iter().filter(|x| seen.insert(x.clone())).collect())
-        }),
     },
     Operation {
         name: "join",
