@@ -304,7 +304,7 @@ fn dispatch(cli: Cli) -> Result<()> {
         Command::Mine(arguments) => with_run(&arguments, &bars, |run| {
             let mines = matches!(
                 run.config.corpus.source,
-                Source::PythonStdlib { .. } | Source::Tree { .. }
+                Source::PythonStdlib { .. } | Source::Tree { .. } | Source::Controlled(_)
             );
             expect_corpus(mines, "import")?;
             stages::corpus(run)
