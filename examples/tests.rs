@@ -100,24 +100,3 @@ fn t5_train_step_prints_losses_that_fall() {
         assert!(result["peak_mb"].as_f64().unwrap() > 1.0, "{output}");
     }
 }
-
-#[cfg(feature = "torch")]
-#[test]
-fn controlled_learns_and_draws_its_curve() {
-    let folder = std::env::temp_dir().join(format!("controlled-{}", std::process::id()));
-    let small = ["--compositions", "40", "--steps", "20", "--every", "10", "--threads", "1"];
-    let output = run("controlled", &[&small[..], &["--out", folder.to_str().unwrap()]].concat());
-    let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
-    assert!(output.contains("the nearest problem's code: Go 0.0 %"), "{output}");
-    assert!(output.contains("direct: Go "), "{output}");
-    assert_eq!(read("curve.jsonl").lines().count(), 2);
-    assert_eq!(read("curve.svg").matches("<polyline").count(), 3);
-    let losses: Vec<f64> = read("metrics.jsonl")
-        .lines()
-        .filter_map(|line| {
-            serde_json::from_str::<serde_json::Value>(line).unwrap()["total"].as_f64()
-        })
-        .collect();
-    assert!(losses.last().unwrap() < &losses[0], "{losses:?}");
-    std::fs::remove_dir_all(&folder).unwrap();
-}
