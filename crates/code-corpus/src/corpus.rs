@@ -11,7 +11,7 @@ use crate::dedup::{Dedup, deduplicate};
 use crate::mine::{mine, python_stdlib};
 use crate::records::{Fields, code_search_net, jsonl};
 use crate::split::{Side, Split, split};
-use crate::{CorpusError, Filters, OnProgress, Statistics};
+use crate::{Controlled, CorpusError, Filters, OnProgress, Statistics};
 
 /// Where problems come from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +43,9 @@ pub enum Source {
         #[serde(default)]
         fields: Fields,
     },
+    /// Compositions of operations, generated; see [`Controlled`]. They are all different, and alike by
+    /// intention: neither filters nor [`dedup`](Options::dedup) apply.
+    Controlled(Controlled),
 }
 
 fn python3() -> String {
@@ -62,6 +65,9 @@ impl Source {
             Source::Tree { root, .. } => format!("the source tree {}", root.display()),
             Source::CodeSearchNet { files } => format!("CodeSearchNet: {}", list(files)),
             Source::Jsonl { files, .. } => format!("JSONL: {}", list(files)),
+            Source::Controlled(controlled) => {
+                format!("{} generated compositions", controlled.compositions)
+            }
         }
     }
 }
@@ -118,9 +124,12 @@ impl Corpus {
             Source::Tree { root, languages } => mine(root, languages, filters, progress),
             Source::CodeSearchNet { files } => code_search_net(files, filters, *strict, progress),
             Source::Jsonl { files, fields } => jsonl(files, fields, filters, *strict, progress),
+            Source::Controlled(controlled) => controlled.harvest(),
         }?;
-        let problems = std::mem::take(&mut harvest.problems);
-        let problems = deduplicate(problems, dedup, &mut harvest.dropped, progress)?;
+        let mut problems = std::mem::take(&mut harvest.problems);
+        if !matches!(source, Source::Controlled(_)) {
+            problems = deduplicate(problems, dedup, &mut harvest.dropped, progress)?;
+        }
         let mut sides = split(&problems, how)?;
         let problems =
             decontaminate(problems, &mut sides, held_out, &mut harvest.dropped, progress)?;

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`mod@mine`] | (documentation, function) pairs from a source tree, by tree-sitter |
 //! | [`records`] | CodeSearchNet files; JSONL files with fields of any name |
+//! | [`controlled`] | generated compositions of operations in three languages, with plans and tests |
 //! | [`query`] | documentation to query: the first paragraph, as plain prose |
 //! | [`filters`] | which pairs are worth keeping |
 //! | [`minhash`] | near duplicates in a stream, as lessons come in |
@@ -48,6 +49,7 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+pub mod controlled;
 mod corpus;
 pub mod decontaminate;
 pub mod dedup;
@@ -65,6 +67,7 @@ pub mod statistics;
 mod strip;
 pub mod tokens;
 
+pub use controlled::Controlled;
 pub use corpus::{Corpus, Options, Source};
 pub use decontaminate::{Close, HeldOut, Unseen};
 pub use dedup::Dedup;

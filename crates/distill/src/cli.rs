@@ -215,6 +215,7 @@ enum AblationChoice {
 #[derive(Clone, Copy, ValueEnum)]
 enum TeacherChoice {
     Verbaliser,
+    Corpus,
     Openai,
     Replay,
 }
@@ -361,7 +362,7 @@ fn dispatch(cli: Cli) -> Result<()> {
         Command::Mine(arguments) => with_run(&arguments, &bars, |run| {
             let mines = matches!(
                 run.config.corpus.source,
-                Source::PythonStdlib { .. } | Source::Tree { .. }
+                Source::PythonStdlib { .. } | Source::Tree { .. } | Source::Controlled(_)
             );
             expect_corpus(mines, "import")?;
             stages::corpus(run)
@@ -464,6 +465,7 @@ fn configuration(arguments: &RunArguments) -> Result<(RunConfig, PathBuf)> {
     if let Some(choice) = arguments.teacher {
         teacher.kind = match choice {
             TeacherChoice::Verbaliser => TeacherKind::Verbaliser,
+            TeacherChoice::Corpus => TeacherKind::Corpus,
             TeacherChoice::Openai => TeacherKind::Openai,
             TeacherChoice::Replay => TeacherKind::Replay,
         };

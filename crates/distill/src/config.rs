@@ -69,7 +69,7 @@ fn default_seed() -> u64 {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CorpusConfig {
-    /// The source: `kind` is `python_stdlib`, `tree`, `code_search_net` or `jsonl`. Paths are
+    /// The source: `kind` is `python_stdlib`, `tree`, `code_search_net`, `jsonl` or `controlled`. Paths are
     /// relative to the folder in which the command runs.
     pub source: Source,
     /// Stop at the first bad line instead of counting and skipping it.

@@ -15,7 +15,7 @@ use crate::config::{Activation, FeedForward};
 use crate::dropout::Dropout;
 use crate::kernels::random::{self, Site};
 use crate::kernels::rows::{self, Attention};
-use crate::kernels::{floats, floats_mut, multiply};
+use crate::kernels::{floats, floats_mut, multiply, multiply_each};
 use crate::model::{
     Cross, LOGITS, Layer, Norm, Positions, Stack, Stacked, T5, Torch, activate, padding_bias,
 };
@@ -245,7 +245,7 @@ impl Run<'_> {
         padding: Option<&Tensor>,
     ) -> Torch<(Tensor, Attended)> {
         let sites = [self.dropout.site(), self.dropout.site()];
-        let mut probabilities = query.f_bmm(&key.f_transpose(1, 2)?)?;
+        let mut probabilities = multiply_each(&query, &key.f_transpose(1, 2)?)?;
         let shape = self.shape(sites[0], &probabilities, bias, padding)?;
         let dropped = if self.dropout.is_off() {
             rows::attention(&shape, floats_mut(&mut probabilities)?, None);
@@ -256,7 +256,7 @@ impl Run<'_> {
             rows::attention(&shape, floats_mut(&mut probabilities)?, out);
             dropped
         };
-        let seen = self.join(&[&dropped.f_bmm(&value)?])?;
+        let seen = self.join(&[&multiply_each(&dropped, &value)?])?;
         let x = self.add(sites[1], &normed.x, product(&seen, &output.f_tr()?)?)?;
         Ok((x, Attended { normed, query, key, value, probabilities, seen, sites }))
     }
@@ -267,15 +267,15 @@ impl Run<'_> {
         kept: &Attended,
         d: &Tensor,
         output: &Tensor,
-        bias: Option<(&Bias, &mut [f32])>,
+        bias: Option<(&Bias, &mut [f64])>,
     ) -> Torch<[Tensor; 3]> {
         let d = self.drop(kept.sites[1], d)?;
         add_product(output, &d, &kept.seen)?;
         let d = self.split(&product(&d, output)?, 1)?.remove(0);
-        let mut scores = d.f_bmm(&kept.value.f_transpose(1, 2)?)?;
+        let mut scores = multiply_each(&d, &kept.value.f_transpose(1, 2)?)?;
         let d_value = {
             let dropped = self.drop(kept.sites[0], &kept.probabilities)?;
-            dropped.f_transpose(1, 2)?.f_bmm(&d)?
+            multiply_each(&dropped.f_transpose(1, 2)?, &d)?
         };
         let (bias, into_bias) = bias.unzip();
         let shape = self.shape(kept.sites[0], &kept.probabilities, bias, None)?;
@@ -283,8 +283,8 @@ impl Run<'_> {
         if let Some(into_bias) = into_bias {
             rows::add_over_sources(floats(&scores)?, into_bias);
         }
-        let d_query = scores.f_bmm(&kept.key)?;
-        let d_key = scores.f_transpose(1, 2)?.f_bmm(&kept.query)?;
+        let d_query = multiply_each(&scores, &kept.key)?;
+        let d_key = multiply_each(&scores.f_transpose(1, 2)?, &kept.query)?;
         Ok([d_query, d_key, d_value])
     }
 
@@ -389,7 +389,7 @@ impl Run<'_> {
         layer: &Layer,
         kept: &Kept,
         d: &mut Tensor,
-        (bias, into_bias): (&Bias, &mut [f32]),
+        (bias, into_bias): (&Bias, &mut [f64]),
         memory: Option<(&Tensor, &mut Tensor)>,
     ) -> Torch<()> {
         self.feed_back(layer, &kept.fed, d)?;
@@ -495,7 +495,7 @@ impl Run<'_> {
     }
 
     /// From the gradient of the scores' bias, `[heads, length, length]`, to that of its table.
-    fn bias_back(&self, bias: &Bias, gradient_bias: &[f32]) -> Torch<()> {
+    fn bias_back(&self, bias: &Bias, gradient_bias: &[f64]) -> Torch<()> {
         let length = bias.length as usize;
         let distances =
             Tensor::f_arange_start(1 - bias.length, bias.length, (Kind::Int64, Device::Cpu))?;
@@ -506,7 +506,7 @@ impl Run<'_> {
             for (query, row) in square.chunks_exact(length).enumerate() {
                 for (key, &number) in row.iter().enumerate() {
                     let bucket = buckets[key + length - 1 - query] as usize;
-                    sums[bucket * heads + head] += f64::from(number);
+                    sums[bucket * heads + head] += number;
                 }
             }
         }

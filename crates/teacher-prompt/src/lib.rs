@@ -19,6 +19,7 @@
 //! | [`BatchResults`] | answers from the result files of such a batch |
 //! | [`Replay`] | answers from a log alone |
 //! | [`Verbaliser`] | writes the plan of known code from its syntax tree, offline |
+//! | [`FromCorpus`] | gives the plan that the corpus has for the problem |
 //! | [`Scripted`] | gives prepared answers |
 //!
 //! ```
@@ -99,7 +100,7 @@ pub use filter::Filter;
 pub use key::{question_key, request_key};
 pub use log::{LoggedReply, Merged, Offer, ReplyLog, read_replies, read_replies_from};
 pub use meter::{Metered, Price, Prices, Spent, estimated_usage};
-pub use offline::Verbaliser;
+pub use offline::{FromCorpus, Verbaliser};
 pub use parse::{
     LONGEST_REPLY, ParseOptions, Parsed, Parts, parameters_of, parse_body, parse_reply,
 };

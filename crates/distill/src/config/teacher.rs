@@ -7,8 +7,8 @@ use std::str::FromStr;
 use distill_core::{Lesson, Sampling, jsonl};
 use serde::{Deserialize, Serialize};
 use teacher_prompt::{
-    Agreement, Direction, Exemplars, Filter, Form, Judge, Mentions, Pool, Preset, Price,
-    PromptBuilder, ScoreCommand, SieveOptions, Style, Template, Tests, Verbaliser,
+    Agreement, Direction, Exemplars, Filter, Form, FromCorpus, Judge, Mentions, Pool, Preset,
+    Price, PromptBuilder, ScoreCommand, SieveOptions, Style, Template, Tests, Verbaliser,
 };
 
 use crate::{DistillError, Result};
@@ -17,7 +17,7 @@ use crate::{DistillError, Result};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TeacherConfig {
-    /// `verbaliser`, `openai` or `replay`.
+    /// `verbaliser`, `corpus`, `openai` or `replay`.
     pub kind: TeacherKind,
     /// A known model, by its name in `teacher_prompt::PRESETS`: its name on servers and its
     /// sampling are used where `model` and `sampling` are left out.
@@ -137,10 +137,19 @@ impl Default for TeacherConfig {
 pub enum TeacherKind {
     /// The offline verbaliser: pseudocode from the reference code's syntax tree.
     Verbaliser,
+    /// The corpus itself, where its problems have a field `pseudocode`.
+    Corpus,
     /// Any server of OpenAI's chat-completions protocol.
     Openai,
     /// The logged replies alone: nothing is asked, and what is not logged is rejected.
     Replay,
+}
+
+impl TeacherKind {
+    /// Whether it needs no model: it always answers the same.
+    pub fn is_offline(self) -> bool {
+        matches!(self, TeacherKind::Verbaliser | TeacherKind::Corpus)
+    }
 }
 
 /// Worked problems that lead the prompt.
@@ -253,9 +262,10 @@ impl TeacherConfig {
                 "a replay needs teacher.model: the model whose replies are logged".into(),
             );
         }
-        if self.kind == TeacherKind::Verbaliser && self.direction != Direction::Backward {
+        if self.kind.is_offline() && self.direction != Direction::Backward {
             return wrong(
-                "the verbaliser only explains code: teacher.direction must be backward".into(),
+                "a teacher without a model only explains code: teacher.direction must be backward"
+                    .into(),
             );
         }
         if self.samples == 0 {
@@ -300,8 +310,10 @@ impl TeacherConfig {
     /// # Errors
     /// [`DistillError::Config`] for an unknown preset.
     pub fn model(&self) -> Result<String> {
-        if self.kind == TeacherKind::Verbaliser {
-            return Ok(Verbaliser::NAME.to_owned());
+        match self.kind {
+            TeacherKind::Verbaliser => return Ok(Verbaliser::NAME.to_owned()),
+            TeacherKind::Corpus => return Ok(FromCorpus::NAME.to_owned()),
+            TeacherKind::Openai | TeacherKind::Replay => {}
         }
         let preset = self.preset()?.map(|preset| preset.model.to_owned());
         Ok(self.model.clone().or(preset).unwrap_or_default())

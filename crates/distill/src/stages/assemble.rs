@@ -67,6 +67,7 @@ fn gather(run: &Run<'_>) -> Result<ReportData> {
         setting: Setting {
             teacher: match run.config.teacher.kind {
                 TeacherKind::Verbaliser => "verbaliser".into(),
+                TeacherKind::Corpus => "the corpus itself".into(),
                 TeacherKind::Openai | TeacherKind::Replay => run.config.teacher.model()?,
             },
             student: run.config.student.preset.clone(),

@@ -47,6 +47,9 @@ const NR: usize = 32;
 /// added up in memory.
 const MC: usize = 10 * MR;
 const KC: usize = 512;
+/// How many products are summed in registers before the sum goes to that of the others: of sums of sums
+/// the rounding is a good deal smaller, and the tile that they go to is in the first cache.
+const RUN: usize = 128;
 /// The block of the right side that stays in the third cache.
 const NC: usize = 64 * NR;
 
@@ -70,6 +73,21 @@ pub(crate) fn multiply(a: Matrix, b: Matrix, out: &mut [f32], add: bool) {
     let jobs = out.chunks_mut(each * b.columns).enumerate().collect();
     parallel::run(jobs, |(at, out): (usize, &mut [f32])| {
         serial(a.part(at * each, out.len() / b.columns), b, out, add);
+    });
+}
+
+/// The product of each of `a` with that of `b`, one after the other in `out`; all are of one size. A
+/// number of a product depends on its row and its column alone, and zeros at the end of these change
+/// nothing: padding does not show.
+pub(crate) fn multiply_each(a: &[Matrix], b: &[Matrix], out: &mut [f32]) {
+    let size = out.len() / a.len().max(1);
+    let each = parallel::rows_each(a.len(), size.max(1));
+    let jobs = a.chunks(each).zip(b.chunks(each)).zip(out.chunks_mut((each * size).max(1)));
+    parallel::run(jobs.collect(), |((a, b), out)| {
+        for ((&a, &b), out) in a.iter().zip(b).zip(out.chunks_exact_mut(size)) {
+            assert!(a.columns == b.rows && out.len() == a.rows * b.columns);
+            serial(a, b, out, false);
+        }
     });
 }
 
@@ -210,8 +228,11 @@ fn sum(left: &[f32], right: &[f32], out: &mut [f32], width: usize, add: bool) {
     assert!(right.len() == length * NR && out.len() >= (MR - 1) * width + NR);
     #[cfg(target_arch = "x86_64")]
     if is_fast() {
-        // SAFETY: the processor has the instructions, and the sides are as long as they should be.
-        unsafe { avx512(length, left.as_ptr(), right.as_ptr(), out.as_mut_ptr(), width, add) };
+        for (at, (left, right)) in left.chunks(MR * RUN).zip(right.chunks(NR * RUN)).enumerate() {
+            let (length, add) = (left.len() / MR, add || at > 0);
+            // SAFETY: the processor has the instructions, and the sides are as long as they should be.
+            unsafe { avx512(length, left.as_ptr(), right.as_ptr(), out.as_mut_ptr(), width, add) };
+        }
         return;
     }
     for i in 0..MR {

@@ -48,21 +48,28 @@ pub(crate) fn floats(tensor: &Tensor) -> Result<&[f32], TchError> {
     Ok(unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast(), tensor.numel()) })
 }
 
-/// The numbers of a tensor of two dimensions, however it lies in memory; `None` where the kernels
-/// cannot use it.
-pub(crate) fn matrix(tensor: &Tensor) -> Option<gemm::Matrix<'_>> {
-    let (size, stride) = (tensor.size(), tensor.stride());
-    let [rows, columns, row, column] =
-        [*size.first()?, *size.get(1)?, *stride.first()?, *stride.get(1)?]
-            .map(|number| usize::try_from(number).ok());
-    if !can_use(tensor) || size.len() != 2 || tensor.numel() == 0 {
+/// The matrix that a tensor of two dimensions is, or the matrices of one of three, however they lie in
+/// memory; `None` where the kernels cannot use them.
+fn matrices(tensor: &Tensor) -> Option<Vec<gemm::Matrix<'_>>> {
+    if !can_use(tensor) || tensor.numel() == 0 {
         return None;
     }
-    let (rows, columns, row, column) = (rows?, columns?, row?, column?);
-    let length = (rows - 1) * row + (columns - 1) * column + 1;
+    let numbers = |numbers: Vec<i64>| -> Option<Vec<usize>> {
+        numbers.into_iter().map(|number| usize::try_from(number).ok()).collect()
+    };
+    let (size, stride) = (numbers(tensor.size())?, numbers(tensor.stride())?);
+    let (&[rows, columns], &[row, column]) = (size.last_chunk()?, stride.last_chunk()?);
+    let (count, each) = match (&size[..size.len() - 2], &stride[..stride.len() - 2]) {
+        (&[], &[]) => (1, 0),
+        (&[count], &[each]) => (count, each),
+        _ => return None,
+    };
+    let length = (count - 1) * each + (rows - 1) * row + (columns - 1) * column + 1;
     // SAFETY: a tensor's sizes and strides lead to memory of its own only; as for [`floats`].
-    let numbers = unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast(), length) };
-    gemm::Matrix::new(numbers, rows, columns, row, column)
+    let numbers: &[f32] = unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast(), length) };
+    (0..count)
+        .map(|at| gemm::Matrix::new(&numbers[at * each..], rows, columns, row, column))
+        .collect()
 }
 
 /// `out = a·b`, or `out += a·b`, of tensors of two dimensions; `out` lies row after row.
@@ -73,14 +80,28 @@ pub(crate) fn multiply(
     add: bool,
 ) -> Result<(), TchError> {
     let fits = a.size2()?.1 == b.size2()?.0 && out.size2()? == (a.size2()?.0, b.size2()?.1);
-    if let (true, true, Some(a), Some(b)) = (gemm::is_fast(), fits, matrix(a), matrix(b)) {
-        gemm::multiply(a, b, floats_mut(out)?, add);
+    if let (true, true, Some(a), Some(b)) = (gemm::is_fast(), fits, matrices(a), matrices(b)) {
+        gemm::multiply(a[0], b[0], floats_mut(out)?, add);
     } else if add {
         let _ = out.f_addmm_(a, b)?;
     } else {
         let _ = a.f_mm_out(out, b)?;
     }
     Ok(())
+}
+
+/// The product of each matrix of `a`, `[count, m, k]`, with that of `b`, `[count, k, n]`.
+pub(crate) fn multiply_each(a: &Tensor, b: &Tensor) -> Result<Tensor, TchError> {
+    let ((count, m, k), (b_count, b_k, n)) = (a.size3()?, b.size3()?);
+    let fits = (count, k) == (b_count, b_k);
+    match (gemm::is_fast() && fits, matrices(a), matrices(b)) {
+        (true, Some(a), Some(b)) => {
+            let mut out = Tensor::f_empty([count, m, n], (Kind::Float, Device::Cpu))?;
+            gemm::multiply_each(&a, &b, floats_mut(&mut out)?);
+            Ok(out)
+        }
+        _ => a.f_bmm(b),
+    }
 }
 
 /// As [`floats`], to write. The caller must be the only one that uses the tensor's memory.

@@ -42,8 +42,11 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
             sums[lane] += a[lane] * b[lane];
         }
     }
-    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
-    add_up(sums) + rest
+    // In their lanes as well: zeros at a row's end then change nothing.
+    for ((a, b), sum) in a_rest.iter().zip(b_rest).zip(&mut sums) {
+        *sum += a * b;
+    }
+    add_up(sums)
 }
 
 #[inline(always)]
@@ -81,12 +84,12 @@ fn exponentials(row: &mut [f32], top: f32) -> f32 {
             sums[lane] += chunk[lane];
         }
     }
-    let mut sum = add_up(sums);
-    for x in rest {
+    // In their lanes as well: zeros at a row's end then change nothing.
+    for (x, sum) in rest.iter_mut().zip(&mut sums) {
         *x = exp(*x - top);
-        sum += *x;
+        *sum += *x;
     }
-    sum
+    add_up(sums)
 }
 
 #[inline(always)]
@@ -163,6 +166,12 @@ each_level! {
     fn add_elements(x: &mut [f32], y: &[f32]) {
         for (x, &y) in x.iter_mut().zip(y) {
             *x += y;
+        }
+    }
+
+    fn add_wide(x: &mut [f64], y: &[f32]) {
+        for (x, &y) in x.iter_mut().zip(y) {
+            *x += f64::from(y);
         }
     }
 
@@ -402,14 +411,15 @@ pub(crate) fn attention_back(shape: &Attention, probabilities: &[f32], gradient:
     });
 }
 
-/// Adds up gradients of scores over sources: `into` is `[heads, queries, keys]`.
-pub(crate) fn add_over_sources(scores: &[f32], into: &mut [f32]) {
+/// Adds up gradients of scores over sources: `into` is `[heads, queries, keys]`. What a softmax passes
+/// back adds up to nothing over its keys, so these are small sums of large numbers.
+pub(crate) fn add_over_sources(scores: &[f32], into: &mut [f64]) {
     let each = rows_each(into.len(), 1);
     let whole = into.len().max(1);
     let jobs = into.chunks_mut(each).enumerate().collect();
-    run(jobs, |(at, into): (usize, &mut [f32])| {
+    run(jobs, |(at, into): (usize, &mut [f64])| {
         for scores in scores.chunks_exact(whole) {
-            add_elements(into, &scores[at * each..][..into.len()]);
+            add_wide(into, &scores[at * each..][..into.len()]);
         }
     });
 }

@@ -9,9 +9,9 @@ use std::time::Duration;
 use distill_core::{Lesson, Teacher, Usage};
 use serde::{Deserialize, Serialize};
 use teacher_prompt::{
-    Cached, Chat, ChatOptions, Event, Metered, Price, Progress, RateLimited, RateLimits, Rejected,
-    Replay, ReplyLog, RetryOptions, Retrying, Secret, Spent, Stopped, Summary, Taught, Teaching,
-    Verbaliser,
+    Cached, Chat, ChatOptions, Event, FromCorpus, Metered, Price, Progress, RateLimited,
+    RateLimits, Rejected, Replay, ReplyLog, RetryOptions, Retrying, Secret, Spent, Stopped,
+    Summary, Taught, Teaching, Verbaliser,
 };
 
 use super::problems::Asked;
@@ -31,11 +31,11 @@ pub(super) enum Outcome {
 /// The teacher of the configuration behind its log.
 pub(super) fn teacher(config: &TeacherConfig, log: Arc<ReplyLog>) -> Result<Box<dyn Teacher>> {
     let model = config.model()?;
-    if config.kind == TeacherKind::Verbaliser {
-        return Ok(Box::new(Cached::new(Verbaliser, log)));
-    }
-    if config.kind == TeacherKind::Replay {
-        return Ok(Box::new(Replay::new(model, log)));
+    match config.kind {
+        TeacherKind::Verbaliser => return Ok(Box::new(Cached::new(Verbaliser, log))),
+        TeacherKind::Corpus => return Ok(Box::new(Cached::new(FromCorpus, log))),
+        TeacherKind::Replay => return Ok(Box::new(Replay::new(model, log))),
+        TeacherKind::Openai => {}
     }
     let mut options = ChatOptions::new(config.address());
     options.timeout = Duration::from_secs(config.timeout_seconds);

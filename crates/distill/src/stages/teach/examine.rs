@@ -19,14 +19,15 @@ pub(crate) const TEACHER_ARM: &str = "teacher";
 
 /// Asks the teacher for one solution of each of at most `problems` test problems, forward and with
 /// the run's sampling, and scores them as a student's. Replies are logged and asked for once, as
-/// those for lessons. Says whether there are scores: a verbaliser solves nothing, and a teacher that
+/// those for lessons. Says whether there are scores: one that only explains known
+/// code solves nothing, and a teacher that
 /// left a question unanswered (a replay without the reply) gets none.
 ///
 /// # Errors
 /// As [`teach`](super::teach), and whatever keeps an answer from being scored.
 pub fn examine_teacher(run: &Run<'_>, problems: Option<usize>) -> Result<bool> {
     let config = &run.config.teacher;
-    if config.kind == TeacherKind::Verbaliser {
+    if !matches!(config.kind, TeacherKind::Openai | TeacherKind::Replay) {
         return Ok(false);
     }
     let path = run.folder.teacher_scores();

@@ -204,7 +204,7 @@ fn provenance(run: &Run<'_>) -> Result<serde_json::Map<String, serde_json::Value
     let config = &run.config.teacher;
     let template = config.prompts(run.config.seed)?.template_in_use()?;
     let mut fields = serde_json::Map::new();
-    if config.kind != TeacherKind::Verbaliser {
+    if !config.kind.is_offline() {
         let sampling = config.sampling()?;
         let optional = |value: Option<f64>| value.map_or(serde_json::Value::Null, Into::into);
         fields.insert("temperature".into(), optional(sampling.temperature));
