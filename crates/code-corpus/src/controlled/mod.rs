@@ -1,6 +1,6 @@
 //! A corpus that a generator controls: what makes a student fail on it can be told apart.
 //!
-//! A problem is a composition of two to four typed [operations] on lists, numbers, texts, words and
+//! A problem is a composition of two to four typed operations on lists, numbers, texts, words and
 //! maps, in prose of several wordings. Its code is a function `solve` in Python, Java and Go, one canonical
 //! piece of code an operation, each of which names its result with the next letter; its plan, in the
 //! field `pseudocode`, says the same in numbered steps of several wordings:
