@@ -276,7 +276,7 @@ fn a_budget_counts_what_the_log_has_cost_and_stops_before_the_next_request() {
     let error = desk.run(&config, stages::teach).unwrap_err().to_string();
     assert!(error.contains("budget") && error.contains("run again"), "{error}");
     // Four replies of ten tokens are paid for, and 1,024 more would cost 1.024.
-    assert!(error.contains("0.9600"), "{error}");
+    assert!(error.contains("0.0400 of the budget of 1.0000 is spent"), "{error}");
     let log: Vec<Value> = jsonl::read_all(&desk.run_folder().replies()).unwrap();
     assert_eq!(log.len(), 4);
 }
