@@ -219,7 +219,7 @@ impl Appender {
             .map_err(|source| JsonlError::Record { path: self.path.clone(), source })?;
         self.buffer.push(b'\n');
         self.file.write_all(&self.buffer).map_err(|error| {
-            let _ = repair_last_line(&mut self.file);
+            let _ = drop_torn_line(&mut self.file);
             io_error("append to", &self.path)(error)
         })
     }
@@ -241,6 +241,26 @@ impl Appender {
 /// Ends the last line where it is a whole object, and cuts the file before it where it is not: only
 /// of an object can one tell that nothing is missing.
 fn repair_last_line(file: &mut File) -> io::Result<()> {
+    let (start, length) = torn_line(file)?;
+    if length > 0 && length <= MAX_LINE as u64 && is_object(file, start, length)? {
+        file.seek(SeekFrom::End(0))?;
+        return file.write_all(b"\n");
+    }
+    drop_torn_line(file)
+}
+
+/// Cuts the file after its last line break.
+fn drop_torn_line(file: &mut File) -> io::Result<()> {
+    let (start, length) = torn_line(file)?;
+    if length > 0 {
+        file.set_len(start)?;
+    }
+    file.seek(SeekFrom::End(0))?;
+    Ok(())
+}
+
+/// Where what follows the last line break starts, and its length.
+fn torn_line(file: &mut File) -> io::Result<(u64, u64)> {
     const BLOCK: usize = 1 << 16;
     let length = file.seek(SeekFrom::End(0))?;
     let mut end = length;
@@ -256,16 +276,7 @@ fn repair_last_line(file: &mut File) -> io::Result<()> {
         }
         end = start;
     }
-    let torn = length - end;
-    if torn > 0 {
-        if torn <= MAX_LINE as u64 && is_object(file, end, torn)? {
-            file.seek(SeekFrom::End(0))?;
-            return file.write_all(b"\n");
-        }
-        file.set_len(end)?;
-    }
-    file.seek(SeekFrom::End(0))?;
-    Ok(())
+    Ok((end, length - end))
 }
 
 fn is_object(file: &mut File, start: u64, length: u64) -> io::Result<bool> {

@@ -268,8 +268,10 @@ fn contrasts(systems: &[System<'_>], plan: &Plan) -> Result<Vec<Contrast>> {
     for (a, b, axes) in pairs {
         let shared = without(a, &axes);
         let name = |system: &System<'_>| {
-            let values = axes.iter().map(|axis| of(system, axis)).filter(|value| !value.is_empty());
-            values.collect::<Vec<_>>().join(" ")
+            // Arm and mode have no column of their own: along another axis they belong to the name.
+            let others = axes.iter().filter(|axis| !arm.contains(axis));
+            let values = others.chain(&arm).map(|axis| of(system, axis));
+            values.filter(|value| !value.is_empty()).collect::<Vec<_>>().join(" ")
         };
         let (a_name, b_name) = (name(a), name(b));
         for (figure, found) in differences(a, b, plan)? {
