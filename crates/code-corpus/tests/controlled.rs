@@ -42,7 +42,7 @@ fn compositions_are_different_and_held_out_in_every_language() {
 
 #[test]
 fn the_corpus_follows_from_its_settings() {
-    let settings = Controlled { compositions: 60, wordings: 3, seed: 5 };
+    let settings = Controlled { compositions: 60, wordings: 3, seed: 5, ..Controlled::default() };
     let problems = settings.problems().unwrap();
     assert_eq!(problems, settings.problems().unwrap());
     assert_eq!(problems.len(), 60 * 3 * 3);
@@ -59,6 +59,11 @@ fn the_corpus_follows_from_its_settings() {
     }
     assert!(codes.values().all(|codes| codes.len() == 1));
     assert!(texts.len() * 10 > problems.len() * 9, "{}", texts.len());
+    let go = Controlled { languages: vec![Language::Go], ..settings.clone() }.problems().unwrap();
+    assert!(go.iter().eq(problems.iter().filter(|problem| problem.language == Language::Go)));
+    let php = Controlled { languages: vec![Language::Php], ..settings.clone() };
+    let error = php.problems().unwrap_err();
+    assert!(matches!(error, CorpusError::Setting { name: "source.languages", .. }), "{error}");
     let error = Controlled { compositions: 1 << 20, ..settings }.problems().unwrap_err();
     assert!(matches!(error, CorpusError::Setting { name: "source.compositions", .. }), "{error}");
 }

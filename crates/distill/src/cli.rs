@@ -11,12 +11,14 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use code_corpus::Source;
 use distill::config::{Shard, TeacherKind};
 #[cfg(feature = "torch")]
+use distill::experiment::{Collected, Tables};
+#[cfg(feature = "torch")]
 use distill::experiment::{Experiment, Selection, collect, run as run_experiment};
-use distill::experiment::{Results, Tables};
 use distill::{DistillError, LessonsOptions, Run, RunConfig, RunFolder, stages};
-use distill_core::jsonl;
 #[cfg(feature = "torch")]
 use distill_core::{Language, Mode};
+use pass_at_k::Judge;
+use pass_at_k::sandbox::{Launcher, Sandbox};
 use teacher_prompt::{Ablation, Format};
 
 use crate::bars::Bars;
@@ -232,9 +234,13 @@ struct ExperimentArguments {
     /// (several: repeat).
     #[arg(long, value_name = "VALUE[.VALUE…]")]
     only: Vec<String>,
-    /// Only this share of the cells; the folders of several machines are put together as files.
+    /// Only this share of the cells; what several machines have made is put together by --have.
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
+    /// Raw scores made elsewhere (`results.jsonl.gz`, with `costs.jsonl` beside it; several: repeat):
+    /// their cells are not made again, and stand in the tables with the others.
+    #[arg(long, value_name = "RESULTS")]
+    have: Vec<PathBuf>,
     /// Name the cells and make none.
     #[arg(long)]
     list: bool,
@@ -351,7 +357,7 @@ fn dispatch(cli: Cli) -> Result<()> {
                 {
                     stages::train(run)?;
                     stages::answer(run)?;
-                    stages::score(run)?;
+                    stages::score(run, judge(&run.config)?.as_ref())?;
                 }
                 stages::report(run)
             })?;
@@ -390,7 +396,9 @@ fn dispatch(cli: Cli) -> Result<()> {
         Command::Train(arguments) => with_run(&arguments, &bars, stages::train),
         #[cfg(feature = "torch")]
         Command::Answer(arguments) => with_run(&arguments, &bars, stages::answer),
-        Command::Score(arguments) => with_run(&arguments, &bars, stages::score),
+        Command::Score(arguments) => {
+            with_run(&arguments, &bars, |run| stages::score(run, judge(&run.config)?.as_ref()))
+        }
         Command::Report(arguments) => with_run(&arguments, &bars, stages::report),
         #[cfg(feature = "torch")]
         Command::Experiment(arguments) => experiment(&arguments, &bars),
@@ -409,6 +417,20 @@ fn dispatch(cli: Cli) -> Result<()> {
         Command::Security(arguments) => evidence::security(&arguments),
     }
 }
+
+/// What runs the tests that the configuration asks for; none where it asks for none.
+fn judge(config: &RunConfig) -> Result<Option<Judge>, DistillError> {
+    if config.answers.run_tests == 0 {
+        return Ok(None);
+    }
+    let sandbox = Launcher::this_program().and_then(Sandbox::new).map_err(|error| {
+        DistillError::Config(format!("answers.run_tests: programs cannot be shut in here: {error}"))
+    })?;
+    Ok(Some(Judge::new(Some(sandbox), TEST_SECONDS)))
+}
+
+/// Seconds that the tests of an answer may take.
+const TEST_SECONDS: f64 = 10.0;
 
 fn expect_corpus(holds: bool, other: &str) -> Result<(), DistillError> {
     if holds {
@@ -608,11 +630,21 @@ fn experiment(arguments: &ExperimentArguments, bars: &Bars) -> Result<()> {
         return Ok(());
     }
     let folder = arguments.runs.join(&experiment.name);
-    let selection = Selection { only: arguments.only.clone(), shard: arguments.shard };
-    run_experiment(&experiment, &folder, &selection, bars, &stop_on_ctrl_c()?)?;
-    let (results, costs) = collect(&experiment, &folder)?;
-    results.write(&folder.join("results.jsonl.gz"))?;
-    jsonl::write_all(&folder.join("costs.jsonl"), &costs)?;
+    let have = arguments.have.iter().map(|path| Collected::read(path));
+    let have = have.collect::<Result<Vec<Collected>, _>>()?;
+    let cells = experiment.cells()?;
+    let made = cells.iter().filter(|cell| have.iter().any(|have| have.holds(cell)));
+    let selection = Selection {
+        only: arguments.only.clone(),
+        shard: arguments.shard,
+        made: made.map(|cell| cell.name.clone()).collect(),
+    };
+    let asking = cells.iter().find(|cell| cell.config.answers.run_tests > 0);
+    let judge = asking.map_or(Ok(None), |cell| judge(&cell.config))?;
+    run_experiment(&experiment, &folder, &selection, judge.as_ref(), bars, &stop_on_ctrl_c()?)?;
+    let collected = collect(&experiment, &folder, have)?;
+    collected.write(&folder)?;
+    let Collected { results, costs } = collected;
     let tables = Tables::new(&experiment.name, &results, costs, &arguments.plan.plan())?;
     tables.write(&folder)?;
     println!("{}", folder.join("tables.md").display());
@@ -626,9 +658,7 @@ fn tables(arguments: &TablesArguments) -> Result<()> {
         let full = beside.canonicalize().ok()?;
         Some(full.file_name()?.to_string_lossy().into_owned())
     });
-    let costs = beside.join("costs.jsonl");
-    let costs = if costs.exists() { jsonl::read_all(&costs)? } else { Vec::new() };
-    let results = Results::read(&arguments.results)?;
+    let Collected { results, costs } = Collected::read(&arguments.results)?;
     let tables = Tables::new(&name.unwrap_or_default(), &results, costs, &arguments.plan.plan())?;
     match arguments.check {
         true => tables.check(folder)?,

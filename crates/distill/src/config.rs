@@ -101,6 +101,9 @@ pub struct StudentConfig {
     pub checkpoint: Option<PathBuf>,
     /// Entries of the byte-level BPE vocabulary trained on the training split.
     pub vocabulary: usize,
+    /// Dropout, from 0 to below 1; the preset's or the checkpoint's where left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dropout: Option<f64>,
     /// Longest source in tokens; longer ones are cut and counted.
     pub max_source: usize,
     /// Longest target in tokens; longer ones are cut and counted.
@@ -113,6 +116,7 @@ impl Default for StudentConfig {
             preset: "nano".into(),
             checkpoint: None,
             vocabulary: 4096,
+            dropout: None,
             max_source: 256,
             max_target: 256,
         }
@@ -248,11 +252,25 @@ pub struct AnswersConfig {
     pub beams: usize,
     /// The ways to decode.
     pub modes: Vec<Mode>,
+    /// Run the tests of problems that carry some (fields `prompt`, `test`: program text before and
+    /// behind an answer) on so many of the answers to each, best first, shut in a sandbox. Off, 0,
+    /// unless asked for.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub run_tests: usize,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 impl Default for AnswersConfig {
     fn default() -> AnswersConfig {
-        AnswersConfig { problems: None, beams: 5, modes: vec![Mode::Direct, Mode::Chained] }
+        AnswersConfig {
+            problems: None,
+            beams: 5,
+            modes: vec![Mode::Direct, Mode::Chained],
+            run_tests: 0,
+        }
     }
 }
 
@@ -312,6 +330,13 @@ impl RunConfig {
                     "training.{name} is {weight}: a loss weight is a number from 0 up"
                 )));
             }
+        }
+        if let Some(dropout) = self.student.dropout
+            && !(0.0..1.0).contains(&dropout)
+        {
+            return Err(DistillError::Config(format!(
+                "student.dropout is {dropout}: a share from 0 to below 1"
+            )));
         }
         self.teacher.check()
     }
@@ -403,6 +428,7 @@ mod tests {
         assert!(message(&format!("{SMALL}[training]\nstep = 3")).contains("step"));
         assert!(message(&format!("{SMALL}[answers]\nbeams = 0")).contains("answers.beams"));
         assert!(message(&format!("{SMALL}[teacher]\nkind = \"openai\"")).contains("--base-url"));
+        assert!(message(&format!("{SMALL}[student]\ndropout = 1.0")).contains("student.dropout"));
         assert!(message(&format!("{SMALL}[training]\nalpha = -1.0")).contains("training.alpha"));
     }
 

@@ -440,6 +440,16 @@ fn an_experiment_makes_every_cell_once_and_its_tables_follow_from_the_raw_scores
     fs::remove_file(folder.join("tables.md")).unwrap();
     site.good(&["tables", raw, "--resamples", "200"]);
     assert_eq!(fs::read_to_string(folder.join("tables.md")).unwrap(), tables);
+    // Another machine needs the raw scores alone not to make a cell again.
+    site.good(&[&arguments[..], &["--runs", "other", "--only", "plain.seed1"]].concat());
+    let (part, whole) = ("other/matrix/results.jsonl.gz", site.path("third/matrix"));
+    let listed = [&arguments[..], &["--runs", "third", "--have", part, "--have", raw]].concat();
+    site.good(&listed);
+    assert!(!whole.join("plain.seed1").exists());
+    let results = |folder: &Path| fs::read(folder.join("results.jsonl.gz")).unwrap();
+    assert_eq!(results(&whole), results(&folder));
+    let costs = records(&whole.join("costs.jsonl"));
+    assert_eq!(costs.iter().filter(|cost| cost["cell"] == "plain.seed1").count(), 1);
     // The flat records are what `compare` reads.
     let only = ["--only-a", "arm=distilled", "--only-a", "mode=direct", "--only-b", "arm=plain"];
     let compared =
@@ -447,4 +457,48 @@ fn an_experiment_makes_every_cell_once_and_its_tables_follow_from_the_raw_scores
     assert!(compared.contains("\"seeds\":2"), "{compared}");
     let message = site.bad(&["run", "matrix.toml"], 2);
     assert!(message.contains("experiment"), "{message}");
+}
+
+#[test]
+fn tests_of_the_problems_are_run_on_the_best_answers_where_asked_for() {
+    let site = Site::new();
+    let config = "threads = 1\n[corpus.source]\nkind = \"controlled\"\ncompositions = 24\nlanguages = \
+                  [\"python\"]\n[teacher]\nkind = \"corpus\"\n[answers]\nrun_tests = 1\n";
+    fs::write(site.path("tested.toml"), config).unwrap();
+    site.good(&["mine", "tested.toml"]);
+    let folder = site.path("runs/tested");
+    let problems = records(&folder.join("problems.test.jsonl"));
+    assert!(problems.iter().all(|problem| problem["language"] == "python") && problems.len() > 1);
+    let mut answers = String::new();
+    let mut count = 0;
+    for (at, problem) in problems.iter().enumerate() {
+        // Right for the first problem, then wrong in turn in one of three ways.
+        let best = match at % 4 {
+            0 => problem["reference"].as_str().unwrap(),
+            1 => "def solve(a):\n    return None",
+            2 => "def solve(a:",
+            _ => "import os\nos._exit(0)",
+        };
+        for (rank, code) in [(1, best), (2, problem["reference"].as_str().unwrap())] {
+            let answer = serde_json::json!({"problem": problem["id"], "arm": "plain", "mode": "direct",
+                "rank": rank, "solution": {"pseudocode": [], "code": code}, "log_probability": -1.0});
+            answers += &format!("{answer}\n");
+            count += 1;
+        }
+    }
+    fs::write(folder.join("answers.jsonl"), answers).unwrap();
+    let done = format!("{{\"problems\": {}, \"answers\": {count}}}", problems.len());
+    fs::write(folder.join("answers.json"), done).unwrap();
+    let output = site.run(&["score", "tested.toml"]);
+    if String::from_utf8_lossy(&output.stderr).contains("cannot be shut in") {
+        eprintln!("skipped: there is no sandbox here");
+        return;
+    }
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let scores = records(&folder.join("scores.jsonl"));
+    assert_eq!(scores.len(), count);
+    for (at, pair) in scores.chunks(2).enumerate() {
+        assert_eq!(pair[0]["tested"], Value::Bool(at % 4 == 0), "{}", pair[0]);
+        assert!(pair[1].get("tested").is_none(), "{}", pair[1]);
+    }
 }

@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use distill::experiment::{Results, Tables};
-use distill_core::jsonl;
+use distill::experiment::{Collected, Tables};
 use evaluation_statistics::Plan;
 
 #[test]
@@ -16,9 +15,8 @@ fn every_table_follows_from_its_raw_scores() {
         if !results.exists() {
             continue;
         }
-        let costs = jsonl::read_all(&folder.join("costs.jsonl")).unwrap();
+        let Collected { results, costs } = Collected::read(&results).unwrap();
         let name = folder.file_name().unwrap().to_string_lossy().into_owned();
-        let results = Results::read(&results).unwrap();
         let tables = Tables::new(&name, &results, costs, &Plan::default()).unwrap();
         tables.check(&folder).unwrap_or_else(|error| panic!("{error}; `cargo xtask evidence`"));
         checked += 1;

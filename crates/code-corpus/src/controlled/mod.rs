@@ -47,12 +47,15 @@ pub struct Controlled {
     pub wordings: usize,
     /// Decides compositions, wordings and tests.
     pub seed: u64,
+    /// Keep the problems in these of the [`LANGUAGES`] alone. They are the same, whatever others are
+    /// kept.
+    pub languages: Vec<Language>,
 }
 
 impl Default for Controlled {
-    /// 1,500 compositions, one wording, seed 1.
+    /// 1,500 compositions, one wording, seed 1, all languages.
     fn default() -> Controlled {
-        Controlled { compositions: 1500, wordings: 1, seed: 1 }
+        Controlled { compositions: 1500, wordings: 1, seed: 1, languages: LANGUAGES.to_vec() }
     }
 }
 
@@ -66,13 +69,21 @@ impl Controlled {
     /// Generates the problems, composition by composition: the same for the same settings.
     ///
     /// # Errors
-    /// [`CorpusError::Setting`] for more than [`MOST`](Self::MOST) compositions.
+    /// [`CorpusError::Setting`] for more than [`MOST`](Self::MOST) compositions, and for a language in
+    /// which there are no problems.
     pub fn problems(&self) -> Result<Vec<Problem>, CorpusError> {
         if self.compositions > Controlled::MOST {
             return Err(CorpusError::Setting {
                 name: "source.compositions",
                 value: self.compositions.to_string(),
                 expected: "at most 20000",
+            });
+        }
+        if let Some(other) = self.languages.iter().find(|one| !LANGUAGES.contains(one)) {
+            return Err(CorpusError::Setting {
+                name: "source.languages",
+                value: other.to_string(),
+                expected: "some of python, java and go",
             });
         }
         let mut random = Random::new(self.seed);
@@ -83,7 +94,8 @@ impl Controlled {
             if seen.insert(composition.name()) {
                 for language in LANGUAGES {
                     for wording in 0..self.wordings {
-                        problems.push(composition.problem(language, wording, &mut random));
+                        let problem = composition.problem(language, wording, &mut random);
+                        problems.extend(self.languages.contains(&language).then_some(problem));
                     }
                 }
             }

@@ -20,7 +20,8 @@
 //! [`Experiment`] reads it; its [`cells`](Experiment::cells) are all combinations, each with every
 //! seed. [`run`] makes them one after the other, each in a folder of its own; cells with the same
 //! corpus and teacher share problems and lessons. Their scores become one file of
-//! [`Results`], and [`Tables`] are made of that file alone.
+//! [`Results`], and [`Tables`] are made of that file alone. Results made on another machine, or on
+//! another day in a folder that is gone, are [collected](collect) with those that are there.
 
 mod paper;
 mod plan;
@@ -30,7 +31,7 @@ mod run;
 mod tables;
 
 pub use plan::{Axis, Cell, Experiment, Setting};
-pub use results::{Results, collect};
+pub use results::{CellCost, Collected, ResultLine, Results, collect};
 #[cfg(feature = "torch")]
 pub use run::{Selection, run};
 pub use tables::{Contrast, Figure, Mean, Tables};

@@ -11,7 +11,7 @@ use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::Experiment;
+use super::{Cell, Experiment};
 use crate::run::read_json;
 use crate::stages::{ScoreRecord, TEACHER_ARM, TrainingDone};
 use crate::{DistillError, Result, RunFolder};
@@ -70,11 +70,128 @@ struct MetricsLine {
     seconds: f64,
 }
 
-/// Gathers the scores of all finished cells below `folder`, and what each took.
+/// Gathers the scores of all finished cells below `folder`, and what each took; those that are in
+/// `elsewhere` are taken from there.
 ///
 /// # Errors
-/// [`DistillError::Nothing`] where no cell is finished; unreadable files.
-pub fn collect(experiment: &Experiment, folder: &Path) -> Result<(Results, Vec<CellCost>)> {
+/// [`DistillError::Nothing`] where no cell is finished; [`DistillError::Config`] where `elsewhere` has
+/// one that the experiment does not have; unreadable files.
+pub fn collect(
+    experiment: &Experiment,
+    folder: &Path,
+    elsewhere: Vec<Collected>,
+) -> Result<Collected> {
+    let here = collect_here(experiment, folder)?;
+    let collected = merge(experiment, elsewhere.into_iter().chain([here]))?;
+    if collected.results.lines.is_empty() {
+        return Err(DistillError::Nothing(format!(
+            "no cell of {} is finished in {}",
+            experiment.name,
+            folder.display()
+        )));
+    }
+    Ok(collected)
+}
+
+/// Results and what they took.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Collected {
+    /// The scores.
+    pub results: Results,
+    /// What the cells took, as far as it is known.
+    pub costs: Vec<CellCost>,
+}
+
+impl Collected {
+    /// Reads a results file, and `costs.jsonl` beside it where there is one.
+    ///
+    /// # Errors
+    /// As [`Results::read`]; [`DistillError::Jsonl`].
+    pub fn read(path: &Path) -> Result<Collected> {
+        let costs = path.with_file_name(COSTS);
+        let costs = if costs.exists() { jsonl::read_all(&costs)? } else { Vec::new() };
+        Ok(Collected { results: Results::read(path)?, costs })
+    }
+
+    /// Writes both into a folder.
+    ///
+    /// # Errors
+    /// [`DistillError::Jsonl`].
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        self.results.write(&folder.join(RESULTS))?;
+        Ok(jsonl::write_all(&folder.join(COSTS), &self.costs)?)
+    }
+
+    /// Whether there are scores of this cell.
+    pub fn holds(&self, cell: &Cell) -> bool {
+        self.results.lines.iter().any(|line| line.is_of(cell))
+    }
+}
+
+/// The files of [`Collected::write`].
+const RESULTS: &str = "results.jsonl.gz";
+const COSTS: &str = "costs.jsonl";
+
+/// One after the other in the order of the experiment's cells, teachers first; what an earlier part
+/// has counts, not the same of a later one.
+fn merge(experiment: &Experiment, parts: impl Iterator<Item = Collected>) -> Result<Collected> {
+    let cells = experiment.cells()?;
+    let mut lines: BTreeMap<(usize, String), Vec<ResultLine>> = BTreeMap::new();
+    let mut costs: BTreeMap<usize, Vec<CellCost>> = BTreeMap::new();
+    for part in parts {
+        let mut own: BTreeMap<(usize, String), Vec<ResultLine>> = BTreeMap::new();
+        for line in part.results.lines {
+            let teacher = line.fields.get("arm").is_some_and(|arm| arm == TEACHER_ARM);
+            let at = match cells.iter().position(|cell| line.is_of(cell)) {
+                Some(at) => at + 1,
+                None if teacher => 0,
+                None => {
+                    return Err(DistillError::Config(format!(
+                        "there are scores of a cell that {} does not have: problem {}, seed {}, {}",
+                        experiment.name,
+                        line.id,
+                        line.seed,
+                        line.values()
+                    )));
+                }
+            };
+            own.entry((at, line.values())).or_default().push(line);
+        }
+        own.into_iter().for_each(|(key, some)| _ = lines.entry(key).or_insert(some));
+        let mut own: BTreeMap<usize, Vec<CellCost>> = BTreeMap::new();
+        for cost in part.costs {
+            if let Some(at) = cells.iter().position(|cell| cell.name == cost.cell) {
+                own.entry(at).or_default().push(cost);
+            }
+        }
+        own.into_iter().for_each(|(at, some)| _ = costs.entry(at).or_insert(some));
+    }
+    Ok(Collected {
+        results: Results { lines: lines.into_values().flatten().collect() },
+        costs: costs.into_values().flatten().collect(),
+    })
+}
+
+impl ResultLine {
+    /// Whether it is one of this cell's.
+    fn is_of(&self, cell: &Cell) -> bool {
+        let has = |(axis, value): &(String, String)| {
+            self.fields.get(axis).and_then(Value::as_str) == Some(value)
+        };
+        self.seed == cell.seed && cell.values.iter().all(has)
+    }
+
+    /// Its values along the axes, as text.
+    fn values(&self) -> String {
+        let texts = self
+            .fields
+            .iter()
+            .filter_map(|(axis, value)| value.as_str().map(|value| format!("{axis} {value}")));
+        texts.collect::<Vec<_>>().join(", ")
+    }
+}
+
+fn collect_here(experiment: &Experiment, folder: &Path) -> Result<Collected> {
     let (mut results, mut costs) = (Results::default(), Vec::new());
     let cells = experiment.cells()?;
     // Teachers first: what all cells with a teacher's lessons have in common is its row's.
@@ -114,14 +231,7 @@ pub fn collect(experiment: &Experiment, folder: &Path) -> Result<(Results, Vec<C
             });
         }
     }
-    if results.lines.is_empty() {
-        return Err(DistillError::Nothing(format!(
-            "no cell of {} is finished in {}",
-            experiment.name,
-            folder.display()
-        )));
-    }
-    Ok((results, costs))
+    Ok(Collected { results, costs })
 }
 
 /// A component of CodeBLEU.
@@ -139,9 +249,6 @@ fn figures(ranked: &[&ScoreRecord]) -> Map<String, Value> {
     let share = |holds: bool| Some(f64::from(u8::from(holds)));
     add("exact".into(), &|score| share(score.exact));
     add("parses".into(), &|score| share(score.parses));
-    if ranked.iter().any(|score| score.tested.is_some()) {
-        add("tested".into(), &|score| score.tested.and_then(share));
-    }
     let components: [(&str, Component); 5] = [
         ("tm", |scores| Some(scores.ngram_match_score)),
         ("sm", |scores| Some(scores.syntax_match_score)),
@@ -155,6 +262,14 @@ fn figures(ranked: &[&ScoreRecord]) -> Map<String, Value> {
         add(name.into(), &|score| of(&score.score.scores));
         for &variant in &variants {
             add(format!("{variant}_{name}"), &|score| score.variants.get(variant).and_then(of));
+        }
+    }
+    if let Some(passed) = ranked.first().and_then(|score| score.tested) {
+        figures.insert("tested".into(), rounded(share(passed)));
+        // Unknown where one of the five was not run.
+        let all = ranked.iter().take(5).map(|score| score.tested);
+        if let Some(all) = all.collect::<Option<Vec<bool>>>() {
+            figures.insert("tested_5".into(), rounded(share(all.contains(&true))));
         }
     }
     figures

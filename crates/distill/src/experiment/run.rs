@@ -1,10 +1,12 @@
 //! The cells of an experiment, one after the other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use pass_at_k::Judge;
 
 use super::{Cell, Experiment};
 use crate::config::{RunConfig, Shard};
@@ -16,8 +18,10 @@ use crate::{DistillError, Progress, Result, Run, RunFolder, SPLITS, stages};
 pub struct Selection {
     /// Those whose name holds one of these; all where there are none.
     pub only: Vec<String>,
-    /// Of these one share, for a machine of several: their folders are put together as files.
+    /// Of these one share, for a machine of several.
     pub shard: Option<Shard>,
+    /// Cells whose scores are there from elsewhere, by name.
+    pub made: BTreeSet<String>,
 }
 
 impl Selection {
@@ -33,8 +37,9 @@ impl Selection {
 }
 
 /// Makes the chosen cells in folders below `folder`: corpus, lessons and the teacher's own answers once
-/// for all cells that share them, then each cell's student, its answers and their scores. What is done is not done again, and
-/// what was interrupted goes on.
+/// for all cells that share them, then each cell's student, its answers and their scores, for which
+/// `judge` runs tests where the configuration asks for it. What is done is not done again, and what was
+/// interrupted goes on.
 ///
 /// # Errors
 /// Those of the stages, [`DistillError::Interrupted`] when stopped, [`DistillError::Nothing`] where no
@@ -43,28 +48,31 @@ pub fn run(
     experiment: &Experiment,
     folder: &Path,
     selection: &Selection,
+    judge: Option<&Judge>,
     progress: &dyn Progress,
     stop: &Arc<AtomicBool>,
 ) -> Result<()> {
     let all = experiment.cells()?;
     let count = all.len();
-    let cells: Vec<Cell> = all.into_iter().filter(|cell| selection.holds(&cell.name)).collect();
+    let mut cells: Vec<Cell> = all.into_iter().filter(|cell| selection.holds(&cell.name)).collect();
     if cells.is_empty() {
         return Err(DistillError::Nothing(format!(
             "none of the {count} cells of {} is chosen",
             experiment.name
         )));
     }
+    cells.retain(|cell| !selection.made.contains(&cell.name));
     let mut taught: BTreeMap<String, RunConfig> = BTreeMap::new();
     for cell in &cells {
         let config = cell.shared()?;
         taught.entry(config.name.clone()).or_insert(config);
     }
+    let problems = cells.first().and_then(|cell| cell.config.answers.problems);
     for config in taught.into_values() {
         let shared = Run::open(config, folder, progress, stop.clone())?;
         stages::corpus(&shared)?;
         stages::teach(&shared)?;
-        stages::examine_teacher(&shared, cells[0].config.answers.problems)?;
+        stages::examine_teacher(&shared, problems)?;
     }
     for (at, cell) in cells.iter().enumerate() {
         if stop.load(Ordering::Relaxed) {
@@ -79,7 +87,7 @@ pub fn run(
         let run = Run::open(cell.config.clone(), folder, progress, stop.clone())?;
         stages::train(&run)?;
         stages::answer(&run)?;
-        stages::score(&run)?;
+        stages::score(&run, judge)?;
     }
     Ok(())
 }
@@ -113,7 +121,7 @@ mod tests {
     fn cells_are_chosen_by_the_parts_of_their_names() {
         let only = |only: &[&str]| Selection {
             only: only.iter().map(|text| (*text).to_owned()).collect(),
-            shard: None,
+            ..Selection::default()
         };
         let name = "100.distilled.seed1";
         assert!(only(&[]).holds(name));

@@ -33,7 +33,7 @@ const FIGURES: [(&str, &str); 11] = [
 /// The figures that are compared.
 const COMPARED: [&str; 4] = ["exact", "tested", "tm", "cb"];
 
-/// The arm that the others are compared with.
+/// The arms that the others are compared with: `plain`, and others that begin so.
 const BASELINE: &str = "plain";
 
 /// A figure's name and its mean with an interval.
@@ -243,7 +243,9 @@ fn contrasts(systems: &[System<'_>], plan: &Plan) -> Result<Vec<Contrast>> {
             }
             let ((a_arm, a_mode), (b_arm, b_mode)) =
                 ((of(a, "arm"), of(a, "mode")), (of(b, "arm"), of(b, "mode")));
-            let wanted = (b_arm == BASELINE && b_mode == "direct" && a_arm != BASELINE)
+            let wanted = (b_arm.starts_with(BASELINE)
+                && b_mode == "direct"
+                && (!a_arm.starts_with(BASELINE) || b_arm == BASELINE))
                 || (a_arm == b_arm && a_mode == "chained" && b_mode == "direct")
                 || (a_arm == "distilled" && b_arm.starts_with("random") && a_mode == b_mode);
             if wanted {

@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use codebleu::{PairScore, Scorer, Scores, Variant};
 use distill_core::{Answer, Language, Mode, Problem, jsonl};
+use pass_at_k::{Candidate, Judge, Outcome};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::run::read_json;
 use crate::{DistillError, Result, Run};
@@ -50,13 +52,21 @@ pub struct ScoreRecord {
 /// The variants beside the paper's.
 const OTHERS: [Variant; 2] = [Variant::K4black, Variant::Fixed];
 
-/// Scores every answer with the paper's variant of CodeBLEU, and with the published and the mended one.
+/// Scores every answer with the paper's variant of CodeBLEU, and with the published and the mended one;
+/// where the configuration asks for it, `judge` runs the problems' own tests on the best answers.
 ///
 /// # Errors
-/// [`DistillError::Order`] before there are answers; whatever keeps an answer from being scored.
-pub fn score(run: &Run<'_>) -> Result<()> {
+/// [`DistillError::Order`] before there are answers; [`DistillError::Config`] where tests are to be run
+/// and there is no judge; whatever keeps an answer from being scored.
+pub fn score(run: &Run<'_>, judge: Option<&Judge>) -> Result<()> {
     if run.folder.scores().exists() {
         return Ok(());
+    }
+    let tested = run.config.answers.run_tests;
+    if tested > 0 && judge.is_none() {
+        return Err(DistillError::Config(
+            "answers.run_tests asks for tests to be run, and nothing was given to run them".into(),
+        ));
     }
     let done = run.require("score", run.folder.answers_done(), "answer")?;
     let AnswersDone { answers: expected, .. } = read_json(&done)?;
@@ -72,9 +82,75 @@ pub fn score(run: &Run<'_>) -> Result<()> {
             )));
         }
         run.progress.start("score", Some(answers.len() as u64), "answers");
-        let records = score_answers(run, &answers, &problems)?;
+        let mut records = score_answers(run, &answers, &problems)?;
+        let mut outcome = format!("{} answers", records.len());
+        if let Some(judge) = judge.filter(|_| tested > 0) {
+            outcome += &format!(", {}", run_tests(run, judge, &answers, &problems, &mut records)?);
+        }
         jsonl::write_all(&run.folder.scores(), &records)?;
-        Ok(format!("{} answers", records.len()))
+        Ok(outcome)
+    })
+}
+
+/// Runs the tests of the problems that carry some on the answers up to the configured rank, the same
+/// code to the same problem once, and says what came out. An answer whose program could not be run
+/// stays untested.
+fn run_tests(
+    run: &Run<'_>,
+    judge: &Judge,
+    answers: &[Answer],
+    problems: &[Problem],
+    records: &mut [ScoreRecord],
+) -> Result<String> {
+    let problems: HashMap<&str, &Problem> =
+        problems.iter().map(|problem| (problem.id.as_str(), problem)).collect();
+    let mut candidates: BTreeMap<(&str, &str), Candidate> = BTreeMap::new();
+    for answer in answers.iter().filter(|answer| answer.rank <= run.config.answers.run_tests) {
+        let Some(problem) = problems.get(answer.problem.as_str()) else { continue };
+        let text = |field: &str| problem.extra.get(field).and_then(Value::as_str);
+        let Some(test) = text("test") else { continue };
+        let code = answer.solution.code.as_str();
+        candidates.entry((&answer.problem, code)).or_insert_with(|| Candidate {
+            language: problem.language.to_string(),
+            prompt: text("prompt").unwrap_or_default().to_owned(),
+            completion: code.to_owned(),
+            test: test.to_owned(),
+            entry_point: problem.entry_point.clone(),
+        });
+    }
+    run.progress.start("test", Some(candidates.len() as u64), "programs");
+    let done = AtomicU64::new(0);
+    let candidates: Vec<((&str, &str), Candidate)> = candidates.into_iter().collect();
+    let verdicts = candidates.par_iter().map(|(key, candidate)| {
+        run.check_stop()?;
+        let verdict = judge.judge(candidate);
+        run.progress.update(done.fetch_add(1, Ordering::Relaxed) + 1, "");
+        Ok((*key, verdict))
+    });
+    let verdicts: HashMap<(&str, &str), _> = verdicts.collect::<Result<_>>()?;
+    for (answer, record) in answers.iter().zip(records) {
+        if answer.rank <= run.config.answers.run_tests
+            && let Some(verdict) =
+                verdicts.get(&(answer.problem.as_str(), answer.solution.code.as_str()))
+        {
+            record.tested = match verdict.outcome {
+                Outcome::Refused => None,
+                outcome => Some(outcome == Outcome::Passed),
+            };
+        }
+    }
+    let refused = verdicts.values().find(|verdict| verdict.outcome == Outcome::Refused);
+    Ok(match refused {
+        None => format!("{} programs run with their tests", verdicts.len()),
+        Some(first) => {
+            let count = verdicts.values().filter(|verdict| verdict.outcome == Outcome::Refused);
+            format!(
+                "{} programs run with their tests, {} of them not, for example: {}",
+                verdicts.len(),
+                count.count(),
+                first.reason
+            )
+        }
     })
 }
 

@@ -142,6 +142,9 @@ fn student(run: &Run<'_>, arm: Arm, tokenizer: Tokenizer) -> Result<T5Student> {
             T5Student::new(shape, tokenizer, seed(run), Device::Cpu)?
         }
     };
+    if let Some(rate) = config.dropout {
+        student.model.set_dropout(rate)?;
+    }
     student.name = format!("{}-{}", run.config.name, arm.name());
     student.longest_source = config.max_source;
     student.generation.max_new_tokens = Some(config.max_target);

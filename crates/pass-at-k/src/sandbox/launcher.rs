@@ -1,21 +1,25 @@
-//! The launcher: shuts itself in, runs the job, answers.
+//! The launcher: for each job a process that shuts itself in, runs the job and answers.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, Write};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Instant;
 
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
-use nix::sys::signal::Signal;
-use nix::sys::wait::waitpid;
-use nix::unistd::{ForkResult, Gid, Uid, chown, fork};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{ForkResult, Gid, Uid, chown, fork, pipe2};
 
 use super::watch::{self, Watch};
 use super::{Answer, End, Isolation, Job, Order, Report, Step, filter, room};
 
-/// Reads the order from standard input and writes the answer to standard output.
+/// Reads orders from standard input, a line each, and writes the answers to standard output.
 pub(super) fn main() -> ExitCode {
     match attend() {
         Ok(()) => ExitCode::SUCCESS,
@@ -28,16 +32,57 @@ pub(super) fn main() -> ExitCode {
 }
 
 fn attend() -> Result<(), String> {
-    // Whoever started this is all that knows of the job.
+    let mut input = std::io::stdin().lock();
+    loop {
+        let mut order = Vec::new();
+        input.read_until(b'\n', &mut order).map_err(|error| format!("standard input: {error}"))?;
+        if order.is_empty() {
+            return Ok(());
+        }
+        let order: Order = serde_json::from_slice(&order).map_err(|error| error.to_string())?;
+        // Closed in this process and written to nowhere: it hangs up once the other has ended.
+        let (end, held) = pipe2(OFlag::O_CLOEXEC).map_err(|error| format!("pipe: {error}"))?;
+        // SAFETY: this process has one thread.
+        match unsafe { fork() }.map_err(|error| format!("fork: {error}"))? {
+            ForkResult::Parent { child } => {
+                drop(held);
+                if !ended(&end, &input) {
+                    // Whoever gave the order is gone: nothing that it started may stay.
+                    let _ = kill(child, Signal::SIGKILL);
+                }
+                match waitpid(child, None).map_err(|error| format!("wait: {error}"))? {
+                    WaitStatus::Exited(_, 0) => {}
+                    status => answer(Err(format!("the job's process ended with {status:?}")))?,
+                }
+            }
+            ForkResult::Child => std::process::exit(i32::from(carry_out(&order).is_err())),
+        }
+    }
+}
+
+/// Waits until the other end of the pipe is closed; `false` where standard input was before.
+fn ended(pipe: &OwnedFd, input: &impl AsFd) -> bool {
+    loop {
+        let nothing = PollFlags::empty();
+        let mut both = [PollFd::new(pipe.as_fd(), nothing), PollFd::new(input.as_fd(), nothing)];
+        match poll(&mut both, PollTimeout::NONE) {
+            Err(Errno::EINTR) => continue,
+            Err(_) => return true,
+            Ok(_) => return both[0].any().unwrap_or(true),
+        }
+    }
+}
+
+/// Shuts this process in, runs the job, answers.
+fn carry_out(order: &Order) -> Result<(), String> {
     prctl::set_pdeathsig(Signal::SIGKILL).map_err(|error| format!("prctl: {error}"))?;
-    let mut order = Vec::new();
-    std::io::stdin().read_to_end(&mut order).map_err(|error| format!("standard input: {error}"))?;
-    let order: Order = serde_json::from_slice(&order).map_err(|error| error.to_string())?;
     let owner = room::owner().filter(|_| order.isolation != Isolation::None);
     if order.isolation != Isolation::Namespaces {
         prctl::set_child_subreaper(true).map_err(|error| format!("prctl: {error}"))?;
-        if let Some((user, group)) = owner {
-            chown(&order.folder, Some(user), Some(group)).map_err(|e| format!("chown: {e}"))?;
+        if let Some((user, group)) = owner
+            && let Err(error) = chown(&order.folder, Some(user), Some(group))
+        {
+            return answer(Err(format!("chown: {error}")));
         }
         let desk = Desk { folder: order.folder.clone(), owner, isolation: order.isolation };
         return answer(desk.run(&order.job));
@@ -47,10 +92,10 @@ fn attend() -> Result<(), String> {
     }
     // SAFETY: this process has one thread.
     match unsafe { fork() }.map_err(|error| format!("fork: {error}"))? {
-        ForkResult::Parent { child } => {
-            waitpid(child, None).map_err(|error| format!("wait: {error}"))?;
-            Ok(())
-        }
+        ForkResult::Parent { child } => match waitpid(child, None) {
+            Ok(WaitStatus::Exited(_, 0)) => Ok(()),
+            other => Err(format!("the first process ended with {other:?}")),
+        },
         // The first process of its namespace: when it ends, so does every other.
         ForkResult::Child => {
             let work = || -> Answer {
@@ -67,7 +112,8 @@ fn attend() -> Result<(), String> {
 }
 
 fn answer(answer: Answer) -> Result<(), String> {
-    let text = serde_json::to_vec(&answer).map_err(|error| error.to_string())?;
+    let mut text = serde_json::to_vec(&answer).map_err(|error| error.to_string())?;
+    text.push(b'\n');
     let mut output = std::io::stdout().lock();
     output.write_all(&text).and_then(|()| output.flush()).map_err(|error| error.to_string())
 }

@@ -1,7 +1,7 @@
 //! Programs that nobody has read, run so that they can do no harm.
 //!
 //! A [`Job`] is a few files and the commands to run in their folder. It runs in a process of its own,
-//! the *launcher*, which shuts itself in, starts the commands, watches them and reports:
+//! which the *launcher* forks for it; that shuts itself in, starts the commands, watches them and reports:
 //!
 //! | | namespaces | seccomp | none |
 //! |---|---|---|---|
@@ -16,13 +16,14 @@
 //! make them; a root user needs no such permission. Everywhere: no privileges, no core dumps, an
 //! environment of a handful of variables, no standard input.
 
-use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
-use std::time::{Duration, Instant};
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+mod attendant;
 #[cfg(target_os = "linux")]
 #[allow(unsafe_code)]
 mod filter;
@@ -35,6 +36,8 @@ mod room;
 #[cfg(target_os = "linux")]
 #[allow(unsafe_code)]
 mod watch;
+
+use attendant::Attendant;
 
 /// How a job is shut in; see the [module](self).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -154,8 +157,8 @@ pub enum SandboxError {
 /// The argument by which a program knows that it is wanted as the launcher.
 const ARGUMENT: &str = "--sandbox-launcher";
 
-/// Does the launcher's work if this process was started as one; call it first thing in `main` and
-/// exit with what it returns. `None`: go on.
+/// Does the launcher's work if this process was started as one, job after job until nobody has any
+/// more; call it first thing in `main` and exit with what it returns. `None`: go on.
 ///
 /// The launcher has to be a process with one thread, and starting threads or opening files before
 /// would take that away.
@@ -205,10 +208,14 @@ struct Order {
 type Answer = Result<Report, String>;
 
 /// A way to run jobs. Sharing one between threads is fine.
+///
+/// As many launchers are started as there are jobs at a time; they stay until the last clone is dropped.
 #[derive(Debug, Clone)]
 pub struct Sandbox {
     launcher: Launcher,
     isolation: Isolation,
+    /// Launchers that have nothing to do.
+    idle: Arc<Mutex<Vec<Attendant>>>,
 }
 
 impl Sandbox {
@@ -233,7 +240,7 @@ impl Sandbox {
     /// # Errors
     /// [`SandboxError::Launcher`] where it does not work here.
     pub fn with(launcher: Launcher, isolation: Isolation) -> Result<Sandbox, SandboxError> {
-        let sandbox = Sandbox { launcher, isolation };
+        let sandbox = Sandbox { launcher, isolation, idle: Arc::default() };
         let nothing = Step {
             command: vec!["/bin/sh".into(), "-c".into(), "exit 0".into()],
             environment: Vec::new(),
@@ -272,49 +279,24 @@ impl Sandbox {
         };
         let order = serde_json::to_vec(&order)
             .map_err(|error| SandboxError::Launcher(error.to_string()))?;
-        let mut command = Command::new(&self.launcher.0);
-        command.arg(ARGUMENT).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        own_group(&mut command);
-        let mut child = command.spawn().map_err(io("start the launcher"))?;
-        let wrote = child.stdin.take().map(|mut stdin| stdin.write_all(&order));
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = idle().pop();
+        let mut attendant = waiting.map_or_else(|| Attendant::start(&self.launcher), Ok)?;
         // The launcher kills what runs too long; this is for a launcher that hangs.
         let seconds: f64 = job.steps.iter().map(|step| step.seconds.clamp(0.0, 1e6)).sum();
-        let deadline = Instant::now() + Duration::from_secs_f64(seconds + 60.0);
-        let answer = read_until(&mut child, deadline);
-        let _ = child.kill();
-        let status = child.wait().map_err(io("wait for the launcher"))?;
-        release(folder.path());
-        let answer = answer.map_err(io("hear from the launcher"))?;
-        match serde_json::from_slice::<Answer>(&answer) {
-            Ok(answer) => answer.map_err(SandboxError::Launcher),
-            Err(_) => {
-                let mut said = String::new();
-                if let Some(mut errors) = child.stderr.take() {
-                    let _ = errors.by_ref().take(4096).read_to_string(&mut said);
-                }
-                if let Some(Err(error)) = wrote {
-                    said += &format!(" (it did not read its order: {error})");
-                }
-                let said = said.trim();
-                Err(SandboxError::Launcher(format!("the launcher ended with {status}: {said}")))
-            }
+        let answer = attendant.ask(&order, Duration::from_secs_f64(seconds + 60.0));
+        if answer.is_ok() {
+            idle().push(attendant);
+        } else {
+            // Before its folder goes.
+            drop(attendant);
         }
+        release(folder.path());
+        let answer = serde_json::from_str::<Answer>(&answer?);
+        answer
+            .map_err(|error| SandboxError::Launcher(format!("the launcher's answer: {error}")))?
+            .map_err(SandboxError::Launcher)
     }
-}
-
-/// What the launcher writes, until it closes its output or the time is up.
-fn read_until(child: &mut std::process::Child, deadline: Instant) -> std::io::Result<Vec<u8>> {
-    let Some(mut output) = child.stdout.take() else { return Ok(Vec::new()) };
-    let (sender, receiver) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        let mut answer = Vec::new();
-        let read = output.read_to_end(&mut answer).map(|_| answer);
-        let _ = sender.send(read);
-    });
-    let left = deadline.saturating_duration_since(Instant::now());
-    receiver
-        .recv_timeout(left)
-        .unwrap_or_else(|_| Err(std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer")))
 }
 
 /// Gives back what a program has taken from its folder's owner, so that the folder can be removed.
@@ -332,13 +314,3 @@ fn release(folder: &Path) {
         }
     }
 }
-
-#[cfg(unix)]
-fn own_group(command: &mut Command) {
-    use std::os::unix::process::CommandExt;
-    // A Ctrl-C on the terminal is for the caller, whose end is the launcher's.
-    command.process_group(0);
-}
-
-#[cfg(not(unix))]
-fn own_group(_: &mut Command) {}
