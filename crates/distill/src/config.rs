@@ -27,8 +27,10 @@ use toml::Value;
 
 use crate::{DistillError, Result};
 
+mod loss;
 mod teacher;
 
+pub use loss::{PassageConfig, ReductionConfig, WeightingConfig};
 pub use teacher::{Choice, ExemplarsConfig, JudgeConfig, Shard, TeacherConfig, TeacherKind};
 
 /// The configuration of one run. Every section but `corpus` may be left out.
@@ -142,6 +144,15 @@ pub struct TrainingConfig {
     pub alpha: f64,
     /// Weight of the code loss.
     pub beta: f64,
+    /// How the weights follow from `alpha` and `beta`, or from training itself.
+    #[serde(skip_serializing_if = "WeightingConfig::is_fixed")]
+    pub weighting: WeightingConfig,
+    /// How the tokens of a task become one number.
+    #[serde(skip_serializing_if = "ReductionConfig::is_token_mean")]
+    pub reduction: ReductionConfig,
+    /// Take from each task's gradient what points against the other's (PCGrad).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub project_conflicts: bool,
     /// Optimizer steps.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps: Option<u64>,
@@ -177,6 +188,9 @@ impl Default for TrainingConfig {
             seed: None,
             alpha: 0.5,
             beta: 0.5,
+            weighting: WeightingConfig::default(),
+            reduction: ReductionConfig::TokenMean,
+            project_conflicts: false,
             steps: None,
             epochs: None,
             batch: None,
@@ -331,6 +345,7 @@ impl RunConfig {
                 )));
             }
         }
+        self.training.weighting.check()?;
         if let Some(dropout) = self.student.dropout
             && !(0.0..1.0).contains(&dropout)
         {
@@ -419,6 +434,32 @@ mod tests {
     fn a_configuration_round_trips() {
         let config = RunConfig::from_toml(SMALL).unwrap();
         assert_eq!(RunConfig::from_toml(&config.to_toml().unwrap()).unwrap(), config);
+    }
+
+    #[test]
+    fn the_losses_are_weighed_by_any_rule() {
+        let rule = |text: &str| {
+            let config = RunConfig::from_toml(&format!("{SMALL}[training]\nweighting = {text}"))?;
+            assert_eq!(RunConfig::from_toml(&config.to_toml()?)?, config);
+            Ok::<_, DistillError>(config.training.weighting)
+        };
+        let scheduled =
+            "{ rule = \"scheduled\", from = [1.0, 0.0], over = 100, shape = \"cosine\" }";
+        let shape = PassageConfig::Cosine;
+        let expected = WeightingConfig::Scheduled { from: [1.0, 0.0], over: 100, shape };
+        assert_eq!(rule(scheduled).unwrap(), expected);
+        assert_eq!(rule("{ rule = \"uncertainty\" }").unwrap(), WeightingConfig::Uncertainty {});
+        let average = WeightingConfig::DynamicAverage { temperature: 2.0 };
+        assert_eq!(rule("{ rule = \"dynamic_average\" }").unwrap(), average);
+        for (text, says) in [
+            ("{ rule = \"scheduled\", from = [-1.0, 0.0], over = 9 }", "training.weighting.from"),
+            ("{ rule = \"dynamic_average\", temperature = 0.0 }", "training.weighting.temperature"),
+            ("{ rule = \"best\" }", "dynamic_average"),
+            ("{ rule = \"fixed\", alpha = 1.0 }", "alpha"),
+        ] {
+            let message = rule(text).unwrap_err().to_string();
+            assert!(message.contains(says), "{message}");
+        }
     }
 
     #[test]

@@ -481,7 +481,7 @@ fn tests_of_the_problems_are_run_on_the_best_answers_where_asked_for() {
         };
         for (rank, code) in [(1, best), (2, problem["reference"].as_str().unwrap())] {
             let answer = serde_json::json!({"problem": problem["id"], "arm": "plain", "mode": "direct",
-                "rank": rank, "solution": {"pseudocode": [], "code": code}, "log_probability": -1.0});
+                "rank": rank, "pseudocode": [], "code": code, "log_probability": -1.0});
             answers += &format!("{answer}\n");
             count += 1;
         }

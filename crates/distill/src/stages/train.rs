@@ -180,7 +180,9 @@ fn train_config(config: &TrainingConfig, seed: u64) -> TrainConfig {
         TrainingPreset::Paper => TrainConfig::paper(),
     };
     settings.seed = seed;
-    settings.weighting = mtl_loss::Weighting::fixed([config.alpha, config.beta]);
+    settings.weighting = config.weighting.rule([config.alpha, config.beta]);
+    settings.reduction = config.reduction.reduction();
+    settings.project_conflicts = config.project_conflicts;
     if config.steps.is_some() || config.epochs.is_some() {
         settings.max_steps = config.steps;
         settings.max_epochs = config.epochs;
