@@ -421,8 +421,11 @@ impl Scorer {
         let references: Vec<&str> = references.iter().map(|text| python_strip(text)).collect();
         let hypothesis = python_strip(hypothesis);
         let own = recurring.read(self, hypothesis)?;
-        let others: Vec<Arc<Read>> =
-            references.iter().map(|text| recurring.read(self, text)).collect::<Result<_, _>>()?;
+        let read = |text: &&str| match *text == hypothesis {
+            true => Ok(own.clone()),
+            false => recurring.read(self, text),
+        };
+        let others: Vec<Arc<Read>> = references.iter().map(read).collect::<Result<_, _>>()?;
         // Words of code are some seven characters apart.
         let mut interner = Interner::with_capacity(hypothesis.len() / 8);
         let sequences: Vec<Vec<u32>> = if self.has(Fix::CodeTokens) {
