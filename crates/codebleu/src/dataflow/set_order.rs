@@ -287,4 +287,17 @@ mod tests {
         let first_seen = listed(SetOrder::FirstSeen, &all[20..], &all);
         assert_eq!((first_seen[0], first_seen[4], first_seen.len()), ("phi", "alpha", 24));
     }
+
+    #[test]
+    fn lists_that_grow_one_by_one_list_as_in_cpython() {
+        let words: Vec<String> = (0..1400).map(|number| format!("w{number}")).collect();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let ones: Vec<[u32; 1]> = (0..1400).map(|word| [word]).collect();
+        let lists = ones.iter().map(|one| &one[..]);
+        let listed = SetOrder::reference().union(lists, &words, &mut 0).unwrap();
+        assert_eq!(listed[..8], [1041, 364, 451, 869, 27, 861, 1082, 192]);
+        assert_eq!(listed[1396..], [912, 1207, 330, 957]);
+        let sum = listed.iter().fold(0_u32, |sum, &word| sum.wrapping_mul(31).wrapping_add(word));
+        assert_eq!(sum, 1_868_144_642);
+    }
 }
