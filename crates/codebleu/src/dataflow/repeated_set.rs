@@ -237,13 +237,11 @@ impl RepeatedSet {
                         Some(before) if place < place_before => before.words[word as usize].slot,
                         _ => FROM_LIST | place,
                     };
-                    if slot == NONE || !is_here {
-                        if slot != NONE {
-                            table.take(word, &self.hashes);
-                            moved.push(word);
-                        } else {
-                            put.push(word);
-                        }
+                    if slot == NONE {
+                        put.push(word);
+                    } else if !is_here {
+                        table.take(word, &self.hashes);
+                        moved.push(word);
                     } else if time != new_time {
                         retimed.push((word, new_time < time));
                     }
