@@ -1,7 +1,7 @@
-//! Compiles `src/flat.c` and `src/glr` with the headers of tree-sitter.
+//! Compiles `src/flat.c`, `src/glr` and `src/locale.c` with the headers of tree-sitter.
 
 fn main() {
-    for path in ["src/flat.c", "src/flat.h", "src/glr"] {
+    for path in ["src/flat.c", "src/flat.h", "src/glr", "src/locale.c"] {
         println!("cargo:rerun-if-changed={path}");
     }
     // Without the feature there is no `cc` to compile with either.
@@ -18,6 +18,6 @@ fn compile() {
         .include(&include)
         .include(std::path::Path::new(&include).with_file_name("src"))
         .warnings(false)
-        .files(["src/flat.c", "src/glr/lib.c"])
+        .files(["src/flat.c", "src/glr/lib.c", "src/locale.c"])
         .compile("code_syntax_flat");
 }

@@ -15,7 +15,7 @@ fuzz_target!(|data: &[u8]| {
     let lines = || input::Lines::of("file".to_owned(), Box::new(Cursor::new(data.to_vec())));
     let mut records = lines();
     let mut number = 0;
-    for (at, line) in records.chunk(usize::MAX).unwrap() {
+    for (at, line) in records.chunk(usize::MAX, || true).unwrap() {
         assert!(at > number);
         number = at;
         match input::read_record(&line, format!("file:{at}")) {
@@ -24,10 +24,14 @@ fuzz_target!(|data: &[u8]| {
         }
     }
     let mut rows = 0;
-    let read = input::score_lines(vec![lines(), lines()], 3, |records| {
-        rows += records.len();
-        Ok(())
-    });
+    let mut files = input::LineFiles::new(vec![lines(), lines()]);
+    let read = loop {
+        match files.chunk(3, || true) {
+            Ok(records) if records.is_empty() => break Ok(()),
+            Ok(records) => rows += records.len(),
+            Err(error) => break Err(error),
+        }
+    };
     match read {
         Ok(()) => assert_eq!(rows, data.split_inclusive(|&byte| byte == b'\n').count()),
         Err(error) => assert!(error.to_string().contains("file:"), "{error:#}"),

@@ -24,6 +24,7 @@ use std::ptr::NonNull;
 use tree_sitter::Language as Grammar;
 use tree_sitter::ffi::TSLanguage;
 
+use crate::locale::Unicode;
 use crate::{FlatNode, Language, SyntaxError};
 
 /// What C keeps between texts.
@@ -94,6 +95,7 @@ pub fn parse(language: Language, text: &str) -> Result<Option<Vec<FlatNode>>, Sy
             Some(parser) => parser,
             empty => empty.insert(Parser::new(&language.grammar()?)),
         };
+        let _locale = Unicode::enter();
         Ok(parser.as_mut().and_then(|parser| parser.parse(text)))
     })
 }

@@ -41,6 +41,8 @@ mod flat;
 pub mod glr;
 pub mod language;
 #[cfg(feature = "tree-sitter")]
+mod locale;
+#[cfg(feature = "tree-sitter")]
 mod parsing;
 #[cfg(feature = "tree-sitter")]
 pub mod snippet;

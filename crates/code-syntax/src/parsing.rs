@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use tree_sitter::{Parser, Tree};
 
+use crate::locale::Unicode;
 use crate::{FlatNode, Language, SyntaxError, flatten, glr};
 
 thread_local! {
@@ -35,6 +36,7 @@ pub fn parse(language: Language, text: &str) -> Result<Tree, SyntaxError> {
                 empty.insert(parser)
             }
         };
+        let _locale = Unicode::enter();
         parser.parse(text, None).ok_or_else(|| SyntaxError::Parser {
             language,
             reason: "the parser has no language or was cancelled".into(),

@@ -35,9 +35,11 @@ impl Scorer {
     pub fn score_each(&self, pairs: &[Pair<'_>]) -> Vec<Result<PairScore, CodebleuError>> {
         let texts =
             pairs.iter().flat_map(|pair| pair.references.iter().copied().chain([pair.hypothesis]));
-        let recurring = Recurring::among(texts);
+        let recurring = Recurring::among(texts, self);
         pairs
             .par_iter()
+            // A thread that takes more at a time may be left to work alone at the end.
+            .with_max_len(8)
             .map(|pair| {
                 let counts = self.count_with(&pair.references, pair.hypothesis, &recurring)?;
                 Ok(PairScore { scores: counts.scores(self.weights()), counts })

@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::ops::AddAssign;
 use std::str::FromStr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use code_syntax::Language;
+use rayon::prelude::*;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 use serde::{Deserialize, Serialize};
 
@@ -421,8 +423,11 @@ impl Scorer {
         let references: Vec<&str> = references.iter().map(|text| python_strip(text)).collect();
         let hypothesis = python_strip(hypothesis);
         let own = recurring.read(self, hypothesis)?;
-        let others: Vec<Arc<Read>> =
-            references.iter().map(|text| recurring.read(self, text)).collect::<Result<_, _>>()?;
+        let read = |text: &&str| match *text == hypothesis {
+            true => Ok(own.clone()),
+            false => recurring.read(self, text),
+        };
+        let others: Vec<Arc<Read>> = references.iter().map(read).collect::<Result<_, _>>()?;
         // Words of code are some seven characters apart.
         let mut interner = Interner::with_capacity(hypothesis.len() / 8);
         let sequences: Vec<Vec<u32>> = if self.has(Fix::CodeTokens) {
@@ -646,27 +651,39 @@ impl Read {
     }
 }
 
-/// Texts that occur more than once among many pairs, each read when first asked for.
+/// Texts that occur more than once among many pairs, read.
 #[derive(Debug, Default)]
 pub(crate) struct Recurring<'t> {
-    texts: FxHashMap<&'t str, OnceLock<Result<Arc<Read>, CodebleuError>>>,
+    texts: FxHashMap<&'t str, Result<Arc<Read>, CodebleuError>>,
 }
 
 impl<'t> Recurring<'t> {
-    pub(crate) fn among(texts: impl Iterator<Item = &'t str>) -> Recurring<'t> {
+    /// Reads those of `texts` that recur, in parallel: pairs that were to read them when they first
+    /// ask for them would wait for each other.
+    pub(crate) fn among(texts: impl Iterator<Item = &'t str>, scorer: &Scorer) -> Recurring<'t> {
         let mut seen: FxHashMap<&str, bool> = FxHashMap::default();
+        let mut again = Vec::new();
         for text in texts.map(python_strip) {
-            seen.entry(text).and_modify(|again| *again = true).or_insert(false);
+            match seen.entry(text) {
+                Entry::Vacant(entry) => {
+                    entry.insert(false);
+                }
+                Entry::Occupied(mut entry) => {
+                    if !entry.insert(true) {
+                        again.push(text);
+                    }
+                }
+            }
         }
-        let again = seen.into_iter().filter(|&(_, again)| again);
-        Recurring { texts: again.map(|(text, _)| (text, OnceLock::new())).collect() }
+        let read = |text| (text, scorer.read(text).map(Arc::new));
+        let read: Vec<_> = again.into_par_iter().with_max_len(8).map(read).collect();
+        Recurring { texts: read.into_iter().collect() }
     }
 
     pub(crate) fn read(&self, scorer: &Scorer, text: &str) -> Result<Arc<Read>, CodebleuError> {
-        let read = || scorer.read(text).map(Arc::new);
         match self.texts.get(text) {
-            Some(cell) => cell.get_or_init(read).clone(),
-            None => read(),
+            Some(read) => read.clone(),
+            None => scorer.read(text).map(Arc::new),
         }
     }
 }

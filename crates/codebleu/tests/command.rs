@@ -94,6 +94,43 @@ fn errors_name_file_and_line_and_keep_what_was_scored() {
     assert_eq!(codebleu(&["score", "--json"], b"").status.code(), Some(1));
 }
 
+/// More than the threads are handed at a time.
+#[test]
+fn many_records_keep_their_order_on_any_number_of_threads() {
+    let path = std::env::temp_dir().join(format!("codebleu-many-{}.jsonl", std::process::id()));
+    let (from, to) = RECORDS.trim_end().split_once("\n\n").unwrap();
+    let mut input = String::new();
+    for id in 0..5_000 {
+        let record = [from, to][id % 3 % 2];
+        let (_, rest) = record.split_once(',').unwrap();
+        input.push_str(&format!("{{\"id\": {id},{}\n", rest.replace("= 1", &format!("= {id}"))));
+    }
+    std::fs::write(&path, &input).unwrap();
+    let file = path.to_str().unwrap();
+    for format in [&["--json", "--per-pair"][..], &["--per-pair"], &["--json"]] {
+        let score = |threads: &str| {
+            let arguments = ["score", "--variant", "k4black", "--threads", threads, file];
+            let output = codebleu(&[&arguments[..], format].concat(), b"");
+            assert!(output.status.success(), "{}", error(&output));
+            output
+        };
+        let one = score("1");
+        assert!(one.stdout == score("2").stdout && one.stdout == score("5").stdout);
+        if format.len() == 2 {
+            let ids: Vec<Value> = lines(&one).iter().map(|line| line["id"].clone()).collect();
+            assert_eq!(ids, (0..5_000).map(Value::from).collect::<Vec<_>>());
+        }
+    }
+    // An error beyond the first ones: what stands before it is written, and nothing after it.
+    let at = input.match_indices('\n').nth(4_499).unwrap().0;
+    input.insert_str(at + 1, "{}\n");
+    std::fs::write(&path, &input).unwrap();
+    let output = codebleu(&["score", "--threads", "2", "--per-pair", "--json", file], b"");
+    assert_eq!((output.status.code(), lines(&output).len()), (Some(1), 4_500));
+    assert!(error(&output).contains(":4501: "), "{}", error(&output));
+    std::fs::remove_file(path).unwrap();
+}
+
 #[test]
 fn line_files_stand_side_by_side() {
     let folder = std::env::temp_dir().join(format!("codebleu-lines-{}", std::process::id()));

@@ -21,6 +21,7 @@
 //! # Ok::<(), codebleu::CodebleuError>(())
 //! ```
 
+mod repeated_set;
 pub(crate) mod rules;
 mod set_order;
 mod tokens;

@@ -10,6 +10,8 @@ use std::cell::RefCell;
 
 use rustc_hash::FxHashSet;
 
+use super::repeated_set::{PROBES, RepeatedSet, grown};
+
 /// The order in which merged sources are listed.
 #[derive(Debug)]
 pub(crate) enum SetOrder {
@@ -28,13 +30,16 @@ impl SetOrder {
     /// too many words into tables. `work` counts them.
     pub(crate) fn union<'l>(
         &self,
-        lists: impl Iterator<Item = &'l [u32]>,
+        lists: impl ExactSizeIterator<Item = &'l [u32]>,
         words: &[&str],
         work: &mut u64,
     ) -> Option<Vec<u32>> {
+        let count = lists.len();
         let mut distinct: Vec<u32> = Vec::new();
         let mut seen = FxHashSet::default();
+        let mut repeated: Option<RepeatedSet> = None;
         for (index, list) in lists.enumerate() {
+            let known = distinct.len();
             for &word in list {
                 // A set only pays for longer lists.
                 let new = match distinct.len() {
@@ -50,23 +55,39 @@ impl SetOrder {
                 }
             }
             *work += list.len() as u64;
-            if let SetOrder::Reference(sets) = self
-                && index > 0
-                && distinct.len() > 1
-            {
+            let SetOrder::Reference(sets) = self else { continue };
+            if index == 0 || distinct.len() < 2 {
+                continue;
+            }
+            let mut sets = sets.borrow_mut();
+            if let Some(repeated) = &mut repeated {
+                let before = repeated.work;
+                repeated.again(distinct[known..].iter().map(|&word| sets.hash(word, words)));
+                *work += repeated.work - before;
+            } else if distinct.len() >= MANY_WORDS && count - index >= MANY_LISTS {
+                let hashes = distinct.iter().map(|&word| sets.hash(word, words)).collect();
+                repeated = Some(RepeatedSet::new(hashes));
                 *work += distinct.len() as u64;
-                if *work > MAX_WORK {
-                    return None;
-                }
-                sets.borrow_mut().order(&mut distinct, words);
+            } else {
+                *work += distinct.len() as u64;
+                sets.order(&mut distinct, words);
+            }
+            if *work > MAX_WORK {
+                return None;
             }
         }
-        Some(distinct)
+        match repeated {
+            Some(set) => Some(set.list().map(|word| distinct[word as usize]).collect()),
+            None => Some(distinct),
+        }
     }
 }
 
-/// A list of n sources that grows one by one takes n²/2 steps in the reference programs' order.
-/// This many words take some seconds.
+/// From so many words on, with so many lists to come, what changes is less than what does not.
+const MANY_WORDS: usize = 64;
+const MANY_LISTS: usize = 16;
+
+/// This many words in tables take some seconds.
 const MAX_WORK: u64 = 1 << 30;
 
 /// CPython's table of a set, one at a time.
@@ -83,23 +104,27 @@ pub(crate) struct Sets {
 }
 
 impl Sets {
+    /// CPython's hash of a word.
+    fn hash(&mut self, word: u32, words: &[&str]) -> u64 {
+        if self.hashes.len() < words.len() {
+            self.hashes.resize(words.len(), 0);
+        }
+        let hash = &mut self.hashes[word as usize];
+        if *hash == 0 {
+            *hash = python_hash(words[word as usize]);
+        }
+        *hash
+    }
+
     /// Brings words, which are distinct, into the order of the table after adding them one by one.
     fn order(&mut self, list: &mut Vec<u32>, words: &[&str]) {
-        self.hashes.resize(words.len(), 0);
         let mut mask = 7;
         self.clear(mask);
         for (used, &word) in list.iter().enumerate() {
-            let hash = &mut self.hashes[word as usize];
-            if *hash == 0 {
-                *hash = python_hash(words[word as usize]);
-            }
+            self.hash(word, words);
             self.add(word, mask);
-            let used = used + 1;
-            if used * 5 >= mask * 3 {
-                let at_least = if used > 50_000 { used * 2 } else { used * 4 };
-                while mask < at_least {
-                    mask = 2 * mask + 1;
-                }
+            if let Some(more) = grown(used + 1, mask) {
+                mask = more;
                 let mut moving = std::mem::take(&mut self.moving);
                 self.list(&mut moving);
                 self.clear(mask);
@@ -121,7 +146,6 @@ impl Sets {
     }
 
     fn add(&mut self, word: u32, mask: usize) {
-        const PROBES: usize = 9;
         let mut perturb = self.hashes[word as usize];
         let mut at = perturb as usize & mask;
         loop {
@@ -262,5 +286,18 @@ mod tests {
         );
         let first_seen = listed(SetOrder::FirstSeen, &all[20..], &all);
         assert_eq!((first_seen[0], first_seen[4], first_seen.len()), ("phi", "alpha", 24));
+    }
+
+    #[test]
+    fn lists_that_grow_one_by_one_list_as_in_cpython() {
+        let words: Vec<String> = (0..1400).map(|number| format!("w{number}")).collect();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let ones: Vec<[u32; 1]> = (0..1400).map(|word| [word]).collect();
+        let lists = ones.iter().map(|one| &one[..]);
+        let listed = SetOrder::reference().union(lists, &words, &mut 0).unwrap();
+        assert_eq!(listed[..8], [1041, 364, 451, 869, 27, 861, 1082, 192]);
+        assert_eq!(listed[1396..], [912, 1207, 330, 957]);
+        let sum = listed.iter().fold(0_u32, |sum, &word| sum.wrapping_mul(31).wrapping_add(word));
+        assert_eq!(sum, 1_868_144_642);
     }
 }

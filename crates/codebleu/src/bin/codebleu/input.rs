@@ -55,59 +55,76 @@ pub(crate) fn utf8(line: &[u8]) -> Result<&str> {
 }
 
 /// Line files side by side: the first holds the hypotheses, the others references.
-pub(crate) fn score_lines(
-    mut files: Vec<Lines>,
-    chunk: usize,
-    mut sink: impl FnMut(Vec<Record>) -> Result<()>,
-) -> Result<()> {
-    let mut number = 0_u64;
-    loop {
-        let mut columns = Vec::with_capacity(files.len());
-        for file in &mut files {
-            columns.push(file.chunk_with_empty(chunk)?);
-        }
-        for (file, column) in files.iter().zip(&columns).skip(1) {
-            if column.len() != columns[0].len() {
+pub(crate) struct LineFiles {
+    files: Vec<Lines>,
+    rows: usize,
+}
+
+impl LineFiles {
+    pub(crate) fn new(files: Vec<Lines>) -> LineFiles {
+        LineFiles { files, rows: 0 }
+    }
+
+    /// The next rows that `wanted` asks for, which is called once for each; none at the end.
+    pub(crate) fn chunk(
+        &mut self,
+        size: usize,
+        mut wanted: impl FnMut() -> bool,
+    ) -> Result<Vec<Record>> {
+        let mut records = Vec::new();
+        let mut bytes = 0;
+        while records.len() < size && bytes < CHUNK_BYTES {
+            let mut row = Vec::with_capacity(self.files.len());
+            for file in &mut self.files {
+                row.push(file.next()?);
+            }
+            if row.iter().all(Option::is_none) {
+                break;
+            }
+            if let Some(short) = row.iter().position(Option::is_none) {
+                let names = [&self.files[0].name, &self.files[short.max(1)].name];
                 bail!(
                     "{} and {} do not have equally many lines: one ends after line {}",
-                    files[0].name,
-                    file.name,
-                    number as usize + column.len().min(columns[0].len())
+                    names[0],
+                    names[1],
+                    self.rows
                 );
             }
-        }
-        if columns[0].is_empty() {
-            return Ok(());
-        }
-        let mut records = Vec::with_capacity(columns[0].len());
-        for row in 0..columns[0].len() {
-            number += 1;
-            let mut texts = Vec::with_capacity(columns.len());
-            for (file, column) in files.iter().zip(&columns) {
-                let (number, line) = &column[row];
-                let text = utf8(line).with_context(|| format!("{}:{number}", file.name))?;
+            self.rows += 1;
+            if !wanted() {
+                continue;
+            }
+            let mut texts = Vec::with_capacity(row.len());
+            for (file, (number, line)) in self.files.iter().zip(row.into_iter().flatten()) {
+                bytes += line.len();
+                let text = utf8(&line).with_context(|| format!("{}:{number}", file.name))?;
                 texts.push(text.to_owned());
             }
             let references = texts.split_off(1);
             let hypothesis = texts.pop().unwrap_or_default();
             records.push(Record {
-                id: number.into(),
+                id: self.rows.into(),
                 lang: None,
                 reference: None,
                 references: Some(references),
                 hypothesis,
-                place: format!("{}:{number}", files[0].name),
+                place: format!("{}:{}", self.files[0].name, self.rows),
             });
         }
-        sink(records)?;
+        Ok(records)
     }
 }
+
+/// A chunk ends where its lines hold this much.
+const CHUNK_BYTES: usize = 16 << 20;
 
 /// The lines of a file or of standard input, with their numbers.
 pub(crate) struct Lines {
     pub(crate) name: String,
     reader: Box<dyn BufRead>,
     number: usize,
+    /// Of the last line, for lines are mostly of like length.
+    length: usize,
     pub(crate) progress: ProgressBar,
 }
 
@@ -131,17 +148,18 @@ impl Lines {
     }
 
     pub(crate) fn of(name: String, reader: Box<dyn BufRead>) -> Lines {
-        Lines { name, reader, number: 0, progress: ProgressBar::hidden() }
+        Lines { name, reader, number: 0, length: 0, progress: ProgressBar::hidden() }
     }
 
     pub(crate) fn next(&mut self) -> Result<Option<(usize, Vec<u8>)>> {
-        let mut line = Vec::new();
+        let mut line = Vec::with_capacity(self.length);
         let read = self.reader.read_until(b'\n', &mut line);
         let read = read.with_context(|| format!("cannot read {}", self.name))?;
         if read == 0 {
             return Ok(None);
         }
         self.number += 1;
+        self.length = read.min(1 << 12);
         self.progress.inc(read as u64);
         if line.last() == Some(&b'\n') {
             line.pop();
@@ -149,21 +167,19 @@ impl Lines {
         Ok(Some((self.number, line)))
     }
 
-    fn chunk_with_empty(&mut self, size: usize) -> Result<Vec<(usize, Vec<u8>)>> {
+    /// The next lines that hold anything and that `wanted` asks for, which is called once for each;
+    /// none at the end.
+    pub(crate) fn chunk(
+        &mut self,
+        size: usize,
+        mut wanted: impl FnMut() -> bool,
+    ) -> Result<Vec<(usize, Vec<u8>)>> {
         let mut lines = Vec::new();
-        while lines.len() < size {
-            let Some(line) = self.next()? else { break };
-            lines.push(line);
-        }
-        Ok(lines)
-    }
-
-    /// The next lines that hold anything.
-    pub(crate) fn chunk(&mut self, size: usize) -> Result<Vec<(usize, Vec<u8>)>> {
-        let mut lines = Vec::new();
-        while lines.len() < size {
+        let mut bytes = 0;
+        while lines.len() < size && bytes < CHUNK_BYTES {
             let Some((number, line)) = self.next()? else { break };
-            if !line.iter().all(u8::is_ascii_whitespace) {
+            if !line.iter().all(u8::is_ascii_whitespace) && wanted() {
+                bytes += line.len();
                 lines.push((number, line));
             }
         }

@@ -7,11 +7,11 @@ use clap::Args;
 use code_syntax::Language;
 use codebleu::{CodebleuError, Counts, Fix, Fixes, Pair, Scorer, UNIFORM, Variant, Weights};
 use indicatif::ProgressBar;
+use rayon::ThreadPool;
 use rayon::prelude::*;
-use serde_json::Value;
 
-use crate::input::{Lines, Record, read_record, score_lines, utf8};
-use crate::output::{CorpusLine, Output};
+use crate::input::{LineFiles, Lines, Record, read_record, utf8};
+use crate::output::{CorpusLine, Format, Line, Output, Scored};
 
 #[derive(Args)]
 pub(crate) struct ScoreArguments {
@@ -126,12 +126,16 @@ impl Scorers {
         Ok(language)
     }
 
-    /// Has records of any languages scored, each at its place.
-    fn each<T>(
+    /// Reads records of any languages from `raw`, has them scored, and writes their lines, each at its
+    /// place.
+    fn lines<R: Send, T: Scored + Send>(
         &self,
-        records: Vec<Result<Record>>,
+        raw: Vec<R>,
+        read: impl Fn(R) -> Result<Record> + Sync + Send,
         score: impl Fn(&Scorer, &[Pair<'_>]) -> Vec<Result<T, CodebleuError>>,
-    ) -> Vec<Result<(Value, T)>> {
+        format: Format,
+    ) -> Vec<Result<Line>> {
+        let records: Vec<Result<Record>> = raw.into_par_iter().map(read).collect();
         let languages: Vec<Option<Language>> = records
             .iter()
             .map(|record| record.as_ref().ok().and_then(|record| self.language(record).ok()))
@@ -150,10 +154,12 @@ impl Scorers {
                 scores[place] = Some(score);
             }
         }
-        let result = |(record, score): (Result<Record>, Option<Result<T, _>>)| {
+        let line = |(record, score): (Result<Record>, Option<Result<T, _>>)| {
             let record = record?;
             match score {
-                Some(score) => Ok((record.id, score.with_context(|| record.place.clone())?)),
+                Some(score) => {
+                    format.line(&record.id, &score.with_context(|| record.place.clone())?)
+                }
                 // Why there is no scorer for it.
                 None => {
                     self.language(&record).with_context(|| record.place.clone())?;
@@ -161,39 +167,62 @@ impl Scorers {
                 }
             }
         };
-        records.into_iter().zip(scores).map(result).collect()
+        records.into_par_iter().zip(scores).map(line).collect()
     }
 }
 
-/// Pairs handed to the threads at a time.
+/// Pairs handed to the threads at a time; fewer where they are long.
 const CHUNK: usize = 4096;
+
+/// Scores one chunk after the other. While the threads work on one, this thread writes what came of
+/// the last one and reads the next, and then it works too.
+fn pipeline<R: Send>(
+    pool: &ThreadPool,
+    output: &mut Output,
+    mut next: impl FnMut() -> Result<Vec<R>>,
+    work: impl Fn(Vec<R>) -> Vec<Result<Line>> + Sync,
+) -> Result<()> {
+    let mut done = Vec::new();
+    let mut chunk = next();
+    loop {
+        let now = match chunk {
+            Ok(now) if !now.is_empty() => now,
+            end => {
+                output.write(done)?;
+                return end.map(drop);
+            }
+        };
+        let last = std::mem::take(&mut done);
+        let mut written = Ok(());
+        chunk = Ok(Vec::new());
+        pool.in_place_scope(|scope| {
+            scope.spawn(|_| done = work(now));
+            written = output.write(last);
+            if written.is_ok() {
+                chunk = next();
+            }
+        });
+        written?;
+    }
+}
 
 pub(crate) fn score(args: ScoreArguments) -> Result<()> {
     let scorers = Scorers::new(&args)?;
     let none = Counts { fixes: scorers.fixes(), ..Counts::new(args.variant) };
-    let mut output = Output::new(args.json, none, args.weights.unwrap_or(UNIFORM));
-    output.per_pair = args.per_pair || args.explain;
+    let format = Format { json: args.json, per_pair: args.per_pair || args.explain };
+    let mut output = Output::new(format, none, args.weights.unwrap_or(UNIFORM));
     let threads = usize::from(args.threads.unwrap_or(0));
     // This thread works too: with one thread there is no other.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).use_current_thread().build()?;
-    let mut sink = |records: Vec<Result<Record>>| {
-        if args.explain {
-            let explained = pool.install(|| {
-                scorers.each(records, |scorer, pairs| {
-                    let explain = |pair: &Pair| scorer.explain(&pair.references, pair.hypothesis);
-                    pairs.par_iter().map(explain).collect()
-                })
-            });
-            output.write(explained)
-        } else {
-            output.write(pool.install(|| scorers.each(records, Scorer::score_each)))
-        }
-    };
     let (first, step) = args.shard.unwrap_or((1, 1));
     let mut seen = 0;
     let mut in_shard = || {
         seen += 1;
         (seen + step - first).is_multiple_of(step)
+    };
+    let explain = |scorer: &Scorer, pairs: &[Pair]| {
+        let explain = |pair: &Pair| scorer.explain(&pair.references, pair.hypothesis);
+        pairs.par_iter().with_max_len(8).map(explain).collect()
     };
     match &args.hyp {
         Some(hypotheses) => {
@@ -204,24 +233,23 @@ pub(crate) fn score(args: ScoreArguments) -> Result<()> {
                 lines.progress = ProgressBar::hidden();
                 files.push(lines);
             }
-            score_lines(files, CHUNK, |chunk| {
-                sink(chunk.into_iter().filter(|_| in_shard()).map(Ok).collect())
+            let mut files = LineFiles::new(files);
+            let next = || files.chunk(CHUNK, &mut in_shard);
+            pipeline(&pool, &mut output, next, |records| match args.explain {
+                true => scorers.lines(records, Ok, explain, format),
+                false => scorers.lines(records, Ok, Scorer::score_each, format),
             })?;
         }
         None => {
             let mut lines = Lines::open(args.file.as_deref().unwrap_or(Path::new("-")))?;
-            loop {
-                let mut chunk = lines.chunk(CHUNK)?;
-                if chunk.is_empty() {
-                    break;
-                }
-                chunk.retain(|_| in_shard());
-                let name = &lines.name;
-                let read = |(number, line): &(usize, Vec<u8>)| {
-                    read_record(line, format!("{name}:{number}"))
-                };
-                sink(pool.install(|| chunk.par_iter().map(read).collect()))?;
-            }
+            let name = lines.name.clone();
+            let read =
+                |(number, line): (usize, Vec<u8>)| read_record(&line, format!("{name}:{number}"));
+            let next = || lines.chunk(CHUNK, &mut in_shard);
+            pipeline(&pool, &mut output, next, |chunk| match args.explain {
+                true => scorers.lines(chunk, read, explain, format),
+                false => scorers.lines(chunk, read, Scorer::score_each, format),
+            })?;
             lines.progress.finish_and_clear();
         }
     }
@@ -247,5 +275,5 @@ pub(crate) fn merge(args: MergeArguments) -> Result<()> {
     }
     let counts = sum.ok_or_else(|| anyhow!("no results to merge"))?;
     let weights = args.weights.unwrap_or(UNIFORM);
-    Output::new(args.json, counts, weights).finish()
+    Output::new(Format { json: args.json, per_pair: false }, counts, weights).finish()
 }

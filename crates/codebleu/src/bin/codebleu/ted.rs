@@ -37,7 +37,7 @@ pub(crate) fn distances(args: Arguments) -> Result<()> {
         writeln!(writer, "  size a   size b distance similarity  seconds")?;
     }
     loop {
-        let pair = lines.chunk(2)?;
+        let pair = lines.chunk(2, || true)?;
         let trees: Vec<_> = pair
             .iter()
             .map(|(number, line)| {
