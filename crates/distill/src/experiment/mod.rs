@@ -22,8 +22,10 @@
 //! corpus and teacher share problems and lessons. Their scores become one file of
 //! [`Results`], and [`Tables`] are made of that file alone.
 
+mod page;
 mod paper;
 mod plan;
+mod plots;
 mod results;
 #[cfg(feature = "torch")]
 mod run;
