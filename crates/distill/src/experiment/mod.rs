@@ -31,8 +31,10 @@ mod results;
 mod run;
 mod tables;
 
+pub(crate) use page::figure_title;
 pub use plan::{Axis, Cell, Experiment, Setting};
 pub use results::{Results, collect};
 #[cfg(feature = "torch")]
 pub use run::{Selection, run};
+pub(crate) use tables::contrasts_of_run;
 pub use tables::{Contrast, Figure, Mean, Tables};

@@ -289,7 +289,7 @@ impl Tables {
 }
 
 /// What a figure is called in tables.
-pub(super) fn figure_title(name: &str) -> &str {
+pub(crate) fn figure_title(name: &str) -> &str {
     FIGURES.iter().find(|(known, _)| *known == name).map_or(name, |(_, title)| title)
 }
 

@@ -1,33 +1,15 @@
-//! The charts of an experiment: dots with their intervals.
-//!
-//! Lists of dots are HTML with a strip of SVG in each line, so that their names wrap and stay legible at
-//! every width; the axis is drawn once below. What a strip shows stands beside it in figures.
+//! The charts of an experiment: means and differences with their intervals.
 
 use std::collections::BTreeMap;
 
-use evaluation_statistics::{Interval, Verdict};
+use evaluation_statistics::Interval;
 
 use super::page::{difference_words, figure_title, verdict_words};
 use super::tables::{COMPARED, Contrast, Mean, Tables};
 use crate::report::chart::{self, Axis, COLOURS, Frame, drawable, mark};
+use crate::report::dots::{self, Dot};
 use crate::report::page::{Text, named};
 use crate::report::words;
-
-/// Of the width of a strip, in per cent: room for a tick's label on either side.
-const MARGIN: f64 = 3.0;
-
-/// One line of a list of dots; values in points.
-struct Dot {
-    /// HTML.
-    name: String,
-    value: f64,
-    low: f64,
-    high: f64,
-    class: String,
-    words: String,
-    /// A word on what it says; may be empty.
-    verdict: String,
-}
 
 /// The means of every system in the figures that are compared.
 pub(super) fn means(tables: &Tables) -> String {
@@ -44,9 +26,13 @@ pub(super) fn means(tables: &Tables) -> String {
                 verdict: String::new(),
             })
         });
-        list(&format!("{}, best answer, per cent", title(figure)), &dots.collect::<Vec<_>>(), None)
+        dots::list(
+            &format!("{}, best answer, per cent", title(figure)),
+            &dots.collect::<Vec<_>>(),
+            None,
+        )
     });
-    figure(
+    dots::figure(
         panels.collect(),
         "",
         "Means of the best answers with their 95 % intervals over problems. Whether two differ is \
@@ -62,98 +48,28 @@ pub(super) fn differences(tables: &Tables) -> String {
             let found = &contrast.found;
             let [value, low, high] =
                 [found.difference, found.low, found.high].map(|share| 100.0 * share);
-            let class = match contrast.verdict {
-                Verdict::Above => "above told",
-                Verdict::Below => "below told",
-                Verdict::CannotTell => "untold",
-            };
             [value, low, high].iter().all(drawable).then(|| Dot {
                 name: contrast_name(tables, contrast),
                 value,
                 low,
                 high,
-                class: class.into(),
+                class: dots::class(contrast.verdict).into(),
                 words: difference_words(found),
                 verdict: verdict_words(contrast.verdict, found),
             })
         });
-        list(
+        dots::list(
             &format!("{}, A less B in points", title(figure)),
             &dots.collect::<Vec<_>>(),
             Some(0.0),
         )
     });
-    let legend =
-        [("above told", "A is above B"), ("below told", "A is below B"), ("untold", "cannot tell")]
-            .map(|(class, words)| {
-                format!(
-                    "<li><svg class=\"swatch {class}\" viewBox=\"0 0 32 14\" aria-hidden=\"true\">\
-             <path class=\"whisker\" d=\"M1 7H31\"/><circle cx=\"16\" cy=\"7\" r=\"4.5\"/></svg>\
-             {words}</li>\n"
-                )
-            });
-    figure(
+    dots::figure(
         panels.collect(),
-        &format!("<ul class=\"legend\">\n{}</ul>\n", legend.concat()),
+        &dots::legend(),
         "Differences with their 95 % intervals over problems and seeds; the line is no difference. A \
          verdict takes Holm's p as well as the interval.",
     )
-}
-
-/// Panels that are not empty, as a figure.
-fn figure(panels: Vec<String>, legend: &str, caption: &str) -> String {
-    let panels = panels.concat();
-    match panels.is_empty() {
-        true => String::new(),
-        false => format!(
-            "<figure>\n{legend}{panels}<figcaption>{}</figcaption>\n</figure>\n",
-            Text(caption)
-        ),
-    }
-}
-
-/// A list of dots on one scale; `line` is a value to be marked.
-fn list(title: &str, dots: &[Dot], line: Option<f64>) -> String {
-    let ends = dots.iter().flat_map(|dot| [dot.low, dot.high]).chain(line);
-    let (false, Some(axis)) = (dots.is_empty(), Axis::of(ends, 6)) else {
-        return String::new();
-    };
-    let at = |value: f64| axis.place(value, MARGIN, 100.0 - MARGIN);
-    let mut grid: String = axis
-        .ticks()
-        .iter()
-        .map(|(value, _)| {
-            let at = at(*value);
-            format!("<line class=\"grid\" x1=\"{at:.2}%\" x2=\"{at:.2}%\" y1=\"0\" y2=\"100%\"/>")
-        })
-        .collect();
-    grid += &line.map_or_else(String::new, |value| {
-        let at = at(value);
-        format!("<line class=\"axis\" x1=\"{at:.2}%\" x2=\"{at:.2}%\" y1=\"0\" y2=\"100%\"/>")
-    });
-    let mut html = format!("<h3>{}</h3>\n<ul class=\"dots-list\">\n", Text(title));
-    for dot in dots {
-        html += &format!(
-            "<li><span class=\"what\">{}</span><svg class=\"strip {}\" aria-hidden=\"true\">{grid}\
-             <line class=\"whisker\" x1=\"{:.2}%\" x2=\"{:.2}%\" y1=\"50%\" y2=\"50%\"/>\
-             <circle cx=\"{:.2}%\" cy=\"50%\" r=\"4.5\"/></svg><span class=\"n\">{}</span>",
-            dot.name,
-            dot.class,
-            at(dot.low),
-            at(dot.high),
-            at(dot.value),
-            Text(&dot.words),
-        );
-        if !dot.verdict.is_empty() {
-            html += &format!("<span class=\"said\">{}</span>", Text(&dot.verdict));
-        }
-        html += "</li>\n";
-    }
-    html += "<li class=\"scale\" aria-hidden=\"true\"><svg class=\"strip\">";
-    for (value, label) in axis.ticks() {
-        html += &format!("<text x=\"{:.2}%\" y=\"14\">{label}</text>", at(*value));
-    }
-    html + "</svg></li>\n</ul>\n"
 }
 
 /// The means over every axis whose values are all numbers, a chart for each figure and each combination

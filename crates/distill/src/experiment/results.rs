@@ -128,7 +128,7 @@ pub fn collect(experiment: &Experiment, folder: &Path) -> Result<(Results, Vec<C
 type Component = fn(&Scores) -> Option<f64>;
 
 /// The figures of a problem's answers, best answer first.
-fn figures(ranked: &[&ScoreRecord]) -> Map<String, Value> {
+pub(super) fn figures(ranked: &[&ScoreRecord]) -> Map<String, Value> {
     let mut figures = Map::new();
     let mut add = |name: String, of: &dyn Fn(&ScoreRecord) -> Option<f64>| {
         let best =

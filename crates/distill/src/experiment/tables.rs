@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use distill_core::jsonl;
+use distill_core::{Language, Mode, jsonl};
 use evaluation_statistics::{Comparison, Interval, Plan, Verdict, compare, holm, interval};
 use serde::Serialize;
 
-use super::results::{CellCost, ResultLine, Results};
+use super::results::{CellCost, ResultLine, Results, figures};
 use crate::error::io;
+use crate::stages::ScoreRecord;
 use crate::{DistillError, Result};
 
 /// The figures of the tables of means, by their names in the results: Top-1 as they are, Top-5 with
@@ -292,6 +293,31 @@ fn contrasts(systems: &[System<'_>], plan: &Plan) -> Result<Vec<Contrast>> {
     Ok(contrasts)
 }
 
+/// The differences between the students of one run, each arm in each mode.
+///
+/// # Errors
+/// [`DistillError::Config`] where the plan cannot be carried out.
+pub(crate) fn contrasts_of_run(scores: &[ScoreRecord], plan: &Plan) -> Result<Vec<Contrast>> {
+    let mut ranked: BTreeMap<(&str, Mode, &str), Vec<&ScoreRecord>> = BTreeMap::new();
+    for score in scores {
+        ranked.entry((&score.arm, score.mode, &score.problem)).or_default().push(score);
+    }
+    let mut results = Results::default();
+    for ((arm, mode, id), mut ranked) in ranked {
+        ranked.sort_by_key(|score| score.rank);
+        let mut fields = figures(&ranked);
+        fields.insert("arm".into(), arm.into());
+        fields.insert("mode".into(), mode.name().into());
+        // One training, and the language is not looked at.
+        let (seed, language) = (0, Language::Python);
+        results.lines.push(ResultLine { id: id.into(), language, seed, fields });
+    }
+    match results.lines.is_empty() {
+        true => Ok(Vec::new()),
+        false => contrasts(&systems(&results)?, plan),
+    }
+}
+
 /// A less B in every figure that is compared, on the seeds and problems that both have.
 fn differences(a: &System<'_>, b: &System<'_>, plan: &Plan) -> Result<Vec<(String, Comparison)>> {
     let figures = present(a, COMPARED.into_iter());
@@ -367,7 +393,6 @@ impl Tables {
 
 #[cfg(test)]
 mod tests {
-    use distill_core::Language;
     use serde_json::json;
 
     use super::*;

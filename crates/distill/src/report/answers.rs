@@ -86,10 +86,13 @@ fn line(line: Option<&Line<'_>>, kind: &str, mark: &str) -> String {
     let Some(line) = line else { return "<span class=\"codeline gap\">\n</span>".into() };
     let text: String = line
         .pieces
-        .iter()
-        .map(|piece| match piece.differs {
-            true => format!("<{mark}>{}</{mark}>", Text(piece.text)),
-            false => Text(piece.text).to_string(),
+        .chunk_by(|one, two| one.differs == two.differs)
+        .map(|stretch| {
+            let text: String = stretch.iter().map(|piece| piece.text).collect();
+            match stretch.first().is_some_and(|piece| piece.differs) {
+                true => format!("<{mark}>{}</{mark}>", Text(&text)),
+                false => Text(&text).to_string(),
+            }
         })
         .collect();
     let kind = if line.differs { format!(" {kind}") } else { String::new() };

@@ -152,6 +152,32 @@ pub struct Results {
     pub rows: Vec<Row>,
     /// The rows of each language, where there are several.
     pub languages: Vec<LanguageRow>,
+    /// Differences between the rows, at Top-1.
+    pub differences: Vec<Difference>,
+}
+
+/// The difference of two rows in one measure, in points: what `a` has more than `b`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Difference {
+    /// One row, as `distilled (direct)`.
+    pub a: String,
+    /// The other.
+    pub b: String,
+    /// The measure's title in the table of results.
+    pub measure: String,
+    /// The difference.
+    pub difference: Option<f64>,
+    /// Lower end of its 95 % interval over problems.
+    pub low: Option<f64>,
+    /// Upper end.
+    pub high: Option<f64>,
+    /// Two-sided, by approximate randomisation over problems.
+    pub p: Option<f64>,
+    /// The same corrected after Holm for all differences here.
+    pub p_holm: Option<f64>,
+    /// Whether it is told from chance: `above`, `below`, `cannot_tell`.
+    pub verdict: String,
 }
 
 /// One row of the results on the problems of one language.

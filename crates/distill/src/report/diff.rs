@@ -1,9 +1,13 @@
 //! An answer beside its reference: which lines and words they share.
 
+use std::ops::Range;
+
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
 /// Above this product of line numbers nothing is compared: such an answer is read, not scanned.
 const MOST_LINE_PAIRS: usize = 1 << 20;
+/// Above this product of line numbers no resembling lines are looked for.
+const MOST_RESEMBLING: usize = 1 << 10;
 /// Above this product of word numbers two lines are not compared by words.
 const MOST_WORD_PAIRS: usize = 1 << 16;
 
@@ -34,6 +38,13 @@ pub(super) struct Line<'a> {
     pub(super) pieces: Vec<Piece<'a>>,
 }
 
+impl<'a> Line<'a> {
+    /// The text of a line that is not in pieces yet.
+    fn text(&self) -> &'a str {
+        self.pieces.first().map_or("", |piece| piece.text)
+    }
+}
+
 /// A stretch of a line.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Piece<'a> {
@@ -51,23 +62,24 @@ impl<'a> Diff<'a> {
         let right: Vec<&str> = right.lines().map(str::trim_end).collect();
         let mut diff = Diff::default();
         for op in operations(&left, &right, MOST_LINE_PAIRS) {
-            let (from, to) = (op.old_range(), op.new_range());
-            let is_shared = matches!(op, DiffOp::Equal { .. });
-            let height = from.len().max(to.len());
-            diff.shared += if is_shared { height } else { 0 };
-            for at in 0..height {
-                let line = |lines: &[&'a str], range: &std::ops::Range<usize>| {
-                    let index = range.start + at;
-                    let text = lines.get(index).filter(|_| at < range.len())?;
-                    let pieces = vec![Piece { text, differs: false }];
-                    Some(Line { number: index + 1, differs: !is_shared, pieces })
+            let lines = |lines: &[&'a str], range: Range<usize>, differs: bool| {
+                let numbered = range.clone().zip(lines.get(range).unwrap_or_default());
+                let line = |(at, text): (usize, &&'a str)| Line {
+                    number: at + 1,
+                    differs,
+                    pieces: vec![Piece { text, differs: false }],
                 };
-                let mut row = Row { left: line(&left, &from), right: line(&right, &to) };
-                if let (false, Some(left), Some(right)) = (is_shared, &mut row.left, &mut row.right)
-                {
-                    by_words(left, right);
+                numbered.map(line).collect::<Vec<_>>()
+            };
+            let differs = !matches!(op, DiffOp::Equal { .. });
+            let (one, two) =
+                (lines(&left, op.old_range(), differs), lines(&right, op.new_range(), differs));
+            match differs {
+                true => diff.rows.extend(replaced(one, two)),
+                false => {
+                    diff.shared += one.len();
+                    diff.rows.extend(side_by_side(one, two));
                 }
-                diff.rows.push(row);
             }
         }
         diff
@@ -82,28 +94,94 @@ impl<'a> Diff<'a> {
     }
 }
 
-/// Marks the words in which two lines differ, unless they differ in more than they share.
-fn by_words<'a>(left: &mut Line<'a>, right: &mut Line<'a>) {
-    let text = |line: &Line<'_>| line.pieces.first().map_or(0, |piece| piece.text.len());
-    let whole = text(left) + text(right);
-    let (Some(&one), Some(&two)) = (left.pieces.first(), right.pieces.first()) else { return };
-    let (ours, theirs) = (words(one.text), words(two.text));
+/// Rows of as many lines as the longer list has.
+fn side_by_side<'a>(left: Vec<Line<'a>>, right: Vec<Line<'a>>) -> Vec<Row<'a>> {
+    let height = left.len().max(right.len());
+    let (mut left, mut right) = (left.into_iter(), right.into_iter());
+    (0..height).map(|_| Row { left: left.next(), right: right.next() }).collect()
+}
+
+/// Lines that took others' place: those that resemble each other stand beside each other, the words in
+/// which they differ marked.
+fn replaced<'a>(left: Vec<Line<'a>>, right: Vec<Line<'a>>) -> Vec<Row<'a>> {
+    let mut rows = Vec::new();
+    let pairs = resembling(&left, &right);
+    let (mut left, mut right) = (left.into_iter(), right.into_iter());
+    let (mut one, mut two) = (0, 0);
+    for (i, j) in pairs {
+        let before =
+            (left.by_ref().take(i - one).collect(), right.by_ref().take(j - two).collect());
+        rows.extend(side_by_side(before.0, before.1));
+        let mut row = Row { left: left.next(), right: right.next() };
+        if let (Some(left), Some(right)) = (&mut row.left, &mut row.right) {
+            let (ours, theirs, _) = by_words(left.text(), right.text());
+            (left.pieces, right.pieces) = (ours, theirs);
+        }
+        rows.push(row);
+        (one, two) = (i + 1, j + 1);
+    }
+    rows.extend(side_by_side(left.collect(), right.collect()));
+    rows
+}
+
+/// Pairs of lines that share half of their text or more, in rising order on both sides, chosen so that
+/// they share the most.
+fn resembling(left: &[Line<'_>], right: &[Line<'_>]) -> Vec<(usize, usize)> {
+    let width = right.len() + 1;
+    if left.len().saturating_mul(right.len()) > MOST_RESEMBLING {
+        return Vec::new();
+    }
+    let shared = |i: usize, j: usize| match (left.get(i), right.get(j)) {
+        (Some(left), Some(right)) => by_words(left.text(), right.text()).2,
+        _ => 0,
+    };
+    // best[i * width + j]: of left[i..] and right[j..].
+    let mut alike = vec![0; (left.len() + 1) * width];
+    let mut best = vec![0; (left.len() + 1) * width];
+    for i in (0..left.len()).rev() {
+        for j in (0..right.len()).rev() {
+            let at = i * width + j;
+            alike[at] = shared(i, j);
+            let paired = if alike[at] > 0 { alike[at] + best[at + width + 1] } else { 0 };
+            best[at] = paired.max(best[at + 1]).max(best[at + width]);
+        }
+    }
+    let (mut i, mut j) = (0, 0);
+    let mut pairs = Vec::new();
+    while i < left.len() && j < right.len() {
+        let at = i * width + j;
+        if alike[at] > 0 && best[at] == alike[at] + best[at + width + 1] {
+            pairs.push((i, j));
+            (i, j) = (i + 1, j + 1);
+        } else if best[at] == best[at + width] {
+            i += 1;
+        } else {
+            j += 1;
+        }
+    }
+    pairs
+}
+
+/// Two lines in pieces, and how many visible characters they share; 0 where that is less than half.
+fn by_words<'a>(left: &'a str, right: &'a str) -> (Vec<Piece<'a>>, Vec<Piece<'a>>, usize) {
+    let visible = |text: &str| text.chars().filter(|c| !c.is_whitespace()).count();
+    let (ours, theirs) = (words(left), words(right));
     let mut sides = (Vec::new(), Vec::new());
     let mut shared = 0;
     for op in operations(&ours, &theirs, MOST_WORD_PAIRS) {
         let differs = !matches!(op, DiffOp::Equal { .. });
-        for (words, range, side) in
-            [(&ours, op.old_range(), &mut sides.0), (&theirs, op.new_range(), &mut sides.1)]
-        {
-            for text in words.get(range).unwrap_or_default() {
-                shared += if differs || text.trim().is_empty() { 0 } else { text.len() };
-                side.push(Piece { text, differs });
-            }
+        let texts =
+            |words: &[&'a str], range: Range<usize>| words.get(range).unwrap_or_default().to_vec();
+        for text in texts(&ours, op.old_range()) {
+            shared += if differs { 0 } else { visible(text) };
+            sides.0.push(Piece { text, differs });
         }
+        sides
+            .1
+            .extend(texts(&theirs, op.new_range()).into_iter().map(|text| Piece { text, differs }));
     }
-    if 2 * shared >= whole {
-        (left.pieces, right.pieces) = sides;
-    }
+    let enough = 2 * 2 * shared >= visible(left) + visible(right);
+    (sides.0, sides.1, if enough { shared } else { 0 })
 }
 
 /// A line in runs of letters and digits, runs of blanks, and single signs.
@@ -188,6 +266,16 @@ mod tests {
             ["1 def f(x):", "2!     total = [1]", "", "", "3     return total", "4!     # done"]
         );
         assert_eq!((diff.shared, diff.differing()), (2, (3, 2)));
+
+        let diff = Diff::of("a = 1\nb = call(x, y)\nc", "b = call(x, z)\nd\ne\nf");
+        assert_eq!(
+            side(diff.rows.iter().map(|row| &row.left)),
+            ["1! a = 1", "2! b = call(x, [y])", "3! c", "", ""]
+        );
+        assert_eq!(
+            side(diff.rows.iter().map(|row| &row.right)),
+            ["", "1! b = call(x, [z])", "2! d", "3! e", "4! f"]
+        );
     }
 
     #[test]

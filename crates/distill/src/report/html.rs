@@ -1,6 +1,10 @@
 //! `report.html`: one page that needs nothing else, no network and no script.
 
-use super::data::ReportData;
+use evaluation_statistics::Verdict;
+
+use super::chart::drawable;
+use super::data::{Difference, ReportData};
+use super::dots::{self, Dot};
 use super::page::{self, Page, Text, list};
 use super::{answers, curves, spread, tables, words};
 
@@ -15,6 +19,7 @@ const LOSSES: usize = 40;
 pub fn html(data: &ReportData) -> String {
     let mut page = Page::default();
     results(&mut page, data);
+    differences(&mut page, data);
     spreads(&mut page, data);
     losses(&mut page, data);
     ranked(&mut page, data);
@@ -98,6 +103,51 @@ fn results(page: &mut Page, data: &ReportData) {
         None => page.paragraph("Nothing was scored."),
     }
     page.close();
+}
+
+fn differences(page: &mut Page, data: &ReportData) {
+    let differences = &data.results.differences;
+    if differences.is_empty() {
+        return;
+    }
+    page.open("differences", "Differences");
+    let mut measures: Vec<&str> = Vec::new();
+    for found in differences {
+        if !measures.contains(&found.measure.as_str()) {
+            measures.push(&found.measure);
+        }
+    }
+    let panels = measures.iter().map(|measure| {
+        let dots = differences.iter().filter(|found| found.measure == *measure);
+        let dots: Vec<Dot> = dots.filter_map(dot).collect();
+        dots::list(&format!("{measure}, A less B in points"), &dots, Some(0.0))
+    });
+    page.body += &dots::figure(panels.collect(), &dots::legend(), words::DIFFERENCES_NOTE);
+    page.folded("The differences as a table", tables::differences(data));
+    page.close();
+}
+
+fn dot(found: &Difference) -> Option<Dot> {
+    let [value, low, high] = [found.difference?, found.low?, found.high?];
+    let verdict = match found.verdict.as_str() {
+        "above" => Verdict::Above,
+        "below" => Verdict::Below,
+        _ => Verdict::CannotTell,
+    };
+    [value, low, high].iter().all(drawable).then(|| Dot {
+        name: format!("{} <small>less</small> {}", Text(&found.a), Text(&found.b)),
+        value,
+        low,
+        high,
+        class: dots::class(verdict).into(),
+        words: format!(
+            "{} [{}, {}]",
+            words::signed(found.difference),
+            words::signed(found.low),
+            words::signed(found.high)
+        ),
+        verdict: words::verdict(found).to_owned(),
+    })
 }
 
 fn spreads(page: &mut Page, data: &ReportData) {

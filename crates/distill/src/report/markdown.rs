@@ -48,6 +48,12 @@ pub fn markdown(data: &ReportData) -> String {
         None => out.paragraph("Nothing was scored."),
     }
 
+    if !data.results.differences.is_empty() {
+        out.block("## Differences");
+        out.table(tables::differences(data));
+        out.paragraph(words::DIFFERENCES_NOTE);
+    }
+
     if !data.spreads.is_empty() {
         out.block("## Scores");
         out.table(tables::spreads(data));

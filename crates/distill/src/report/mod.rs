@@ -20,6 +20,7 @@
 //! | `tables` | the tables |
 //! | `diff` | which lines and words an answer shares with its reference |
 //! | `curves`, `spread` | losses over steps; how scores are spread and go with length. `chart` holds what charts have in common |
+//! | `dots` | lists of dots with intervals |
 //! | `markdown`, `html`, `answers` | the renderings; `page` is the frame of a page, `style.css` dresses it |
 
 mod answers;
@@ -27,6 +28,7 @@ pub(crate) mod chart;
 mod curves;
 mod data;
 mod diff;
+pub(crate) mod dots;
 mod html;
 mod markdown;
 pub(crate) mod page;
@@ -37,9 +39,9 @@ mod tests;
 pub(crate) mod words;
 
 pub use data::{
-    Curve, CurvePoint, Dataset, LanguageRow, Lengths, Losses, Machine, Pairs, Place, RankedSample,
-    ReportData, Results, Row, Sample, SampleAnswer, Scores, Setting, Spread, SpreadAnswer, Stage,
-    Stamp, Teach, Training,
+    Curve, CurvePoint, Dataset, Difference, LanguageRow, Lengths, Losses, Machine, Pairs, Place,
+    RankedSample, ReportData, Results, Row, Sample, SampleAnswer, Scores, Setting, Spread,
+    SpreadAnswer, Stage, Stamp, Teach, Training,
 };
 pub use html::html;
 pub use markdown::markdown;

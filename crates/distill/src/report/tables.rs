@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use distill_core::Mode;
 
-use super::data::{Curve, CurvePoint, ReportData, Row, Spread};
+use super::data::{Curve, CurvePoint, Difference, ReportData, Row, Spread};
 use super::spread;
 use super::words::{
     self, BESIDE, Measure, ScoresOf, TABLE_3, TOPS, count, duration, known, number, score, tenths,
@@ -178,6 +178,34 @@ fn technique(data: &ReportData, arm: &str, mode: Option<Mode>) -> Cell {
         strong: false,
         arm: words::arms(data).iter().position(|known| *known == arm),
     }
+}
+
+/// The differences between the rows.
+pub(super) fn differences(data: &ReportData) -> Option<Table> {
+    let differences = &data.results.differences;
+    let row = |found: &Difference| {
+        let interval = format!("[{}, {}]", words::signed(found.low), words::signed(found.high));
+        let difference =
+            Cell { text: words::signed(found.difference), aside: interval, ..Cell::default() };
+        let ps = [found.p, found.p_holm].map(|p| Cell::from(number(p, 4)));
+        let names = [&found.a, &found.b, &found.measure].map(|name| Cell::from(name.clone()));
+        let end = [Cell::from(words::verdict(found))];
+        line(names.into_iter().chain([difference]).chain(ps).chain(end))
+    };
+    (!differences.is_empty()).then(|| Table {
+        title: "Differences at Top-1".into(),
+        groups: Vec::new(),
+        columns: vec![
+            text("A"),
+            text("B"),
+            text("Measure"),
+            figures("A − B"),
+            figures("p"),
+            figures("Holm’s p"),
+            text("Verdict"),
+        ],
+        rows: differences.iter().map(row).collect(),
+    })
 }
 
 /// How the scores of the first answers are spread.

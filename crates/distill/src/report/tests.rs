@@ -122,6 +122,19 @@ fn fixture() -> ReportData {
                     LanguageRow { language, problems, row }
                 })
                 .into(),
+            differences: ["above", "cannot_tell"]
+                .map(|verdict| Difference {
+                    a: "distilled (direct)".into(),
+                    b: "plain (direct)".into(),
+                    measure: "TM".into(),
+                    difference: Some(0.76),
+                    low: Some(-0.04),
+                    high: Some(1.5),
+                    p: Some(0.25),
+                    p_holm: Some(0.5),
+                    verdict: verdict.into(),
+                })
+                .into(),
         },
         curves: vec![curve("plain", false), curve("distilled", true)],
         training: vec![Training {
@@ -327,6 +340,10 @@ fn both_show_the_same_tables() {
     assert!(page.contains("<td class=\"n start\"><strong>13.0</strong></td>"));
     let page = shown(&page);
     for (cell, line) in [
+        (
+            "| distilled (direct) | plain (direct) | TM | \\+0.8 (\\[0.0, +1.5\\]) | 0.2500 | 0.5000 | A is above B |",
+            "differences",
+        ),
         ("| Go | 20 | distilled (direct) | 2.0 |", "languages"),
         ("| plain (direct) | 50 | 0.0 | 8.0 | 24.0 | 48.0 |", "spread"),
         ("| plain (direct) | 89.0 (of 10) |", "by length"),
@@ -363,7 +380,7 @@ fn a_ranked_answer_stands_beside_its_reference_with_what_differs_marked() {
         "{page}"
     );
     assert!(page.contains(
-        "<span class=\"codeline new\" data-n=\"2\">    return <ins>sum</ins><ins>(</ins><ins>x</ins><ins>)</ins>\n</span>"
+        "<span class=\"codeline new\" data-n=\"2\">    return <ins>sum(x)</ins>\n</span>"
     ));
     assert!(
         shown(&page).contains("1 line alike, 4 in the reference alone, 1 in the answer alone.")
@@ -388,7 +405,9 @@ fn every_chart_has_a_title_a_description_and_a_table() {
         let description = rest.trim_start().strip_prefix("<desc>").unwrap();
         assert!(description.split_once("</desc>").unwrap().0.len() > 20);
     }
-    assert_eq!(page.matches("<details>").count(), 3);
+    assert_eq!(page.matches("<details>").count(), 4);
+    assert_eq!(page.matches("<svg class=\"strip above told\"").count(), 1);
+    assert_eq!(page.matches("<svg class=\"strip untold\"").count(), 1);
     assert!(page.contains("50 answers: a quarter has at most 24.0, half at most 48.0,"));
     assert!(page.contains("Spearman&#39;s ρ −1.00."));
 }
@@ -430,6 +449,7 @@ fn findings_say_what_the_table_shows_and_no_more() {
         said[2].starts_with("At Top-1, distilled (chained) is below plain (direct) in TM (−0.5)")
     );
     assert!(said[4].contains("200 problems") && said[4].contains("0.5 points"), "{}", said[4]);
+    assert!(said[4].contains("Of 2 differences tested at Top-1, 1 is told from chance"));
     assert!(said[5].starts_with("Validation loss of plain went from 9.600 to "), "{}", said[5]);
     assert!(said[6].contains("in pseudocode (step 1,200) and from"), "{}", said[6]);
     assert!(shown(&html(&data)).contains(&said[0]));
@@ -555,6 +575,9 @@ fn hostile_text_is_shown_and_never_obeyed() {
         data.results.rows[1].arm = own();
         data.results.teacher.as_mut().unwrap().arm = own();
         data.training[0].arm = own();
+        data.results.differences[0].a = own();
+        data.results.differences[1].measure = own();
+        data.results.differences[1].verdict = own();
         data.spreads[1].arm = own();
         data.files[0] = Stamp { name: own(), bytes: 1, hash: own() };
         data.results.languages[0].row.arm = own();

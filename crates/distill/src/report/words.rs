@@ -2,7 +2,7 @@
 
 use distill_core::Mode;
 
-use super::data::{Curve, Losses, Place, ReportData, Row, Scores};
+use super::data::{Curve, Difference, Losses, Place, ReportData, Row, Scores};
 use super::diff::Diff;
 
 /// What stands for a value that is not known or not a number.
@@ -327,7 +327,7 @@ pub(super) fn findings(data: &ReportData) -> Vec<String> {
         }
     }
     if !said.is_empty() {
-        said.push(caution(data.results.problems));
+        said.push(caution(data));
     }
     said.extend(data.curves.iter().filter_map(loss_finding));
     said
@@ -374,19 +374,54 @@ fn highest(rows: &[Row], top: &str, of: ScoresOf) -> Option<String> {
     (!items.is_empty()).then(|| format!("Highest at {top}: {}.", items.join("; ")))
 }
 
-fn caution(problems: u64) -> String {
-    match problems {
-        0 => "No number of test problems is recorded with these scores, and no difference was \
-              tested for significance."
-            .into(),
+fn caution(data: &ReportData) -> String {
+    let problems = data.results.problems;
+    let on = match problems {
+        0 => return "No number of test problems is recorded with these scores.".into(),
         _ => format!(
-            "These are scores on {}. No difference was tested for significance; one problem more \
-             or less moves exact match by {} points.",
+            "These are scores on {}; one problem more or less moves exact match by {} points.",
             plural(problems, "problem"),
             number(Some(100.0 / problems as f64), if problems > 1000 { 2 } else { 1 })
         ),
+    };
+    let differences = &data.results.differences;
+    let told = differences.iter().filter(|found| found.verdict != "cannot_tell").count();
+    match (differences.len(), told) {
+        (0, _) => format!("{on} No difference was tested for significance."),
+        (all, 0) => {
+            format!("{on} None of the {all} differences tested at Top-1 is told from chance.")
+        }
+        (all, told) => format!(
+            "{on} Of {all} differences tested at Top-1, {told} {} told from chance, each named under \
+             Differences; the others may be chance.",
+            if told == 1 { "is" } else { "are" }
+        ),
     }
 }
+
+/// A verdict in words.
+pub(super) fn verdict(found: &Difference) -> &str {
+    match found.verdict.as_str() {
+        "above" => "A is above B",
+        "below" => "A is below B",
+        "cannot_tell" => "cannot tell",
+        other => other,
+    }
+}
+
+/// Points with a sign.
+pub(super) fn signed(value: Option<f64>) -> String {
+    match score(value) {
+        text if finite(value).is_some_and(|value| value > 0.0) => format!("+{text}"),
+        text => text,
+    }
+}
+
+/// Below the differences.
+pub(super) const DIFFERENCES_NOTE: &str = "A less B at Top-1 in points, with a 95 % interval by \
+    bootstrap over the problems (10,000 resamples); p by approximate randomisation, corrected after \
+    Holm for all lines. Above or below is said where both agree. One training of each student: what \
+    another seed would give is not in these intervals; an experiment with seeds says that.";
 
 /// Validation loss of one task before training and where the weights were kept.
 pub(super) struct Progress {

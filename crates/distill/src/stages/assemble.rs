@@ -5,13 +5,15 @@ use std::fs::File;
 
 use distill_core::jsonl::{self, read_all};
 use distill_core::{Answer, Language, Lesson, Mode, Problem};
+use evaluation_statistics::{Plan, Verdict};
 use serde::Deserialize;
 
 use crate::config::{Arm, TeacherKind};
 use crate::error::io;
+use crate::experiment::{Contrast, contrasts_of_run, figure_title};
 use crate::report::{
-    self, Curve, CurvePoint, Dataset, LanguageRow, Lengths, Losses, Machine, Pairs, Place,
-    RankedSample, ReportData, Results, Row, Sample, SampleAnswer, Scores, Setting, Spread,
+    self, Curve, CurvePoint, Dataset, Difference, LanguageRow, Lengths, Losses, Machine, Pairs,
+    Place, RankedSample, ReportData, Results, Row, Sample, SampleAnswer, Scores, Setting, Spread,
     SpreadAnswer, Stage, Stamp, Training,
 };
 use crate::run::{read_json, write_json};
@@ -93,6 +95,7 @@ fn gather(run: &Run<'_>) -> Result<ReportData> {
             teacher: None,
             rows,
             languages: languages(run, &scores, &problems),
+            differences: differences(&scores)?,
         },
         curves,
         training,
@@ -180,6 +183,33 @@ fn languages(run: &Run<'_>, scores: &[ScoreRecord], problems: &[Problem]) -> Vec
         all.extend(rows.into_iter().map(|row| LanguageRow { language, problems, row }));
     }
     all
+}
+
+/// What tells the rows apart, with the plan that an experiment's tables have by default.
+fn differences(scores: &[ScoreRecord]) -> Result<Vec<Difference>> {
+    let contrasts = contrasts_of_run(scores, &Plan::default())?;
+    let points = |share: f64| Some(100.0 * share).filter(|points| points.is_finite());
+    let named = |name: &str| match name.rsplit_once(' ') {
+        Some((arm, mode)) => format!("{arm} ({mode})"),
+        None => name.to_owned(),
+    };
+    let difference = |contrast: Contrast| Difference {
+        a: named(&contrast.a_name),
+        b: named(&contrast.b_name),
+        measure: figure_title(&contrast.figure).to_owned(),
+        difference: points(contrast.found.difference),
+        low: points(contrast.found.low),
+        high: points(contrast.found.high),
+        p: Some(contrast.found.p).filter(|p| p.is_finite()),
+        p_holm: Some(contrast.p_holm).filter(|p| p.is_finite()),
+        verdict: match contrast.verdict {
+            Verdict::Above => "above",
+            Verdict::Below => "below",
+            Verdict::CannotTell => "cannot_tell",
+        }
+        .into(),
+    };
+    Ok(contrasts.into_iter().map(difference).collect())
 }
 
 /// For each metric, the mean over the problems of the best figure among the first `ranks` answers,
