@@ -31,7 +31,7 @@ mod results;
 mod run;
 mod tables;
 
-pub(crate) use page::figure_title;
+pub(crate) use page::figure_name;
 pub use plan::{Axis, Cell, Experiment, Setting};
 pub use results::{Results, collect};
 #[cfg(feature = "torch")]

@@ -289,8 +289,19 @@ impl Tables {
 }
 
 /// What a figure is called in tables.
-pub(crate) fn figure_title(name: &str) -> &str {
+fn figure_title(name: &str) -> &str {
     FIGURES.iter().find(|(known, _)| *known == name).map_or(name, |(_, title)| title)
+}
+
+/// A figure's name at the head of a chart.
+pub(crate) fn figure_name(figure: &str) -> &str {
+    match figure {
+        "exact" => "Exact match",
+        "tested" => "Tests passed",
+        "tm" => "Token match (TM)",
+        "cb" => "CodeBLEU (CB)",
+        other => figure_title(other),
+    }
 }
 
 /// A difference with its interval, in points.

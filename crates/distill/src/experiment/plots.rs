@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use evaluation_statistics::Interval;
 
-use super::page::{difference_words, figure_title, verdict_words};
+use super::page::{difference_words, figure_name, verdict_words};
 use super::tables::{COMPARED, Contrast, Mean, Tables};
 use crate::report::chart::{self, Axis, COLOURS, Frame, drawable, mark};
 use crate::report::dots::{self, Dot};
@@ -27,7 +27,7 @@ pub(super) fn means(tables: &Tables) -> String {
             })
         });
         dots::list(
-            &format!("{}, best answer, per cent", title(figure)),
+            &format!("{}, best answer, per cent", figure_name(figure)),
             &dots.collect::<Vec<_>>(),
             None,
         )
@@ -59,7 +59,7 @@ pub(super) fn differences(tables: &Tables) -> String {
             })
         });
         dots::list(
-            &format!("{}, A less B in points", title(figure)),
+            &format!("{}, A less B in points", figure_name(figure)),
             &dots.collect::<Vec<_>>(),
             Some(0.0),
         )
@@ -156,8 +156,8 @@ fn panel(
     let Some(y) = Axis::of(ends, 5) else { return String::new() };
     let frame = Frame { width: 460.0, height: 300.0, x, y: &y };
     let name = match other {
-        "" => title(figure).to_owned(),
-        other => format!("{}, {other}", title(figure)),
+        "" => figure_name(figure).to_owned(),
+        other => format!("{}, {other}", figure_name(figure)),
     };
     let mut described = Vec::new();
     let mut drawn = String::new();
@@ -247,15 +247,4 @@ fn contrast_name(tables: &Tables, contrast: &Contrast) -> String {
         name += &format!(" <small>({})</small>", Text(&words::list(&shared)));
     }
     name
-}
-
-/// A figure's name at the head of a chart.
-fn title(figure: &str) -> &str {
-    match figure {
-        "exact" => "Exact match",
-        "tested" => "Tests passed",
-        "tm" => "Token match (TM)",
-        "cb" => "CodeBLEU (CB)",
-        other => figure_title(other),
-    }
 }

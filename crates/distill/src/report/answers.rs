@@ -44,7 +44,7 @@ fn article(ranked: &RankedSample, answer: &SampleAnswer, number: usize) -> Strin
         Text(sample.query.trim()),
     );
     html += &format!("<p class=\"compared\">{}</p>\n", Text(&words::compared(&diff)));
-    html += &beside(&diff, "Reference", "Answer");
+    html += &beside(&diff, "Reference", "Answer", "diff");
     if sample.pseudocode.is_empty() && answer.pseudocode.is_empty() {
         return html + "</article>\n";
     }
@@ -56,26 +56,26 @@ fn article(ranked: &RankedSample, answer: &SampleAnswer, number: usize) -> Strin
     let ours = words::visible(&answer.pseudocode.to_string());
     html += &match answer.pseudocode.is_empty() {
         true => format!(
-            "<div class=\"diff\">\n<div>\n<h5>{}</h5>\n{}</div>\n<div>\n<h5>Pseudocode of the \
+            "<div class=\"diff wraps\">\n<div>\n<h5>{}</h5>\n{}</div>\n<div>\n<h5>Pseudocode of the \
              answer</h5>\n<p class=\"none\">{}</p>\n</div>\n</div>\n",
             Text(&by),
             self::code(&theirs, &by),
             unasked(answer)
         ),
-        false => beside(&Diff::of(&theirs, &ours), &by, "Pseudocode of the answer"),
+        false => beside(&Diff::of(&theirs, &ours), &by, "Pseudocode of the answer", "diff wraps"),
     };
     html + "</article>\n"
 }
 
 /// Two texts side by side, each in its box.
-fn beside(diff: &Diff<'_>, left: &str, right: &str) -> String {
+fn beside(diff: &Diff<'_>, left: &str, right: &str, class: &str) -> String {
     let side = |title: &str, lines: String| {
         format!("<div>\n<h5>{}</h5>\n{}</div>\n", Text(title), code_box(&lines, title))
     };
     let left_lines = diff.rows.iter().map(|row| line(row.left.as_ref(), "gone", "del"));
     let right_lines = diff.rows.iter().map(|row| line(row.right.as_ref(), "new", "ins"));
     format!(
-        "<div class=\"diff\">\n{}{}</div>\n",
+        "<div class=\"{class}\">\n{}{}</div>\n",
         side(left, left_lines.collect()),
         side(right, right_lines.collect())
     )

@@ -164,7 +164,7 @@ pub struct Difference {
     pub a: String,
     /// The other.
     pub b: String,
-    /// The measure's title in the table of results.
+    /// What is compared, for example `CodeBLEU (CB)`.
     pub measure: String,
     /// The difference.
     pub difference: Option<f64>,

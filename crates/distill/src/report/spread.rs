@@ -154,10 +154,11 @@ fn histogram(
 /// not vary.
 pub(super) fn lengths(data: &ReportData) -> String {
     let groups = length_groups(&data.spreads);
-    let lengths = data.spreads.iter().flat_map(|spread| &spread.answers);
+    let answers = || data.spreads.iter().flat_map(|spread| &spread.answers);
+    let scores = answers().filter_map(|answer| answer.cb).map(|cb| cb.clamp(0.0, 100.0));
     let axes = (
-        Axis::of(lengths.map(|answer| answer.reference_tokens as f64).chain([0.0]), 5),
-        Axis::of([0.0, 100.0].into_iter(), 5),
+        Axis::of(answers().map(|answer| answer.reference_tokens as f64).chain([0.0]), 5),
+        Axis::of(scores.chain([0.0]), 5),
     );
     let (Some(x), Some(y), true) = (axes.0, axes.1, groups.len() > 1) else {
         return String::new();

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::config::{Arm, TeacherKind};
 use crate::error::io;
-use crate::experiment::{Contrast, contrasts_of_run, figure_title};
+use crate::experiment::{Contrast, contrasts_of_run, figure_name};
 use crate::report::{
     self, Curve, CurvePoint, Dataset, Difference, LanguageRow, Lengths, Losses, Machine, Pairs,
     Place, RankedSample, ReportData, Results, Row, Sample, SampleAnswer, Scores, Setting, Spread,
@@ -89,7 +89,7 @@ fn gather(run: &Run<'_>) -> Result<ReportData> {
             test_split: Some(corpus.statistics.test as u64),
             method:
                 "Every figure is the mean over the problems of the figure of one answer, variant \
-                     `paper`; a problem whose texts have no dataflow counts in no DM."
+                     paper; a problem whose texts have no dataflow counts in no DM."
                     .into(),
             baseline: Some(Arm::Plain.name().into()),
             teacher: None,
@@ -196,7 +196,7 @@ fn differences(scores: &[ScoreRecord]) -> Result<Vec<Difference>> {
     let difference = |contrast: Contrast| Difference {
         a: named(&contrast.a_name),
         b: named(&contrast.b_name),
-        measure: figure_title(&contrast.figure).to_owned(),
+        measure: figure_name(&contrast.figure).to_owned(),
         difference: points(contrast.found.difference),
         low: points(contrast.found.low),
         high: points(contrast.found.high),
