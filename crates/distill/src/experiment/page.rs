@@ -63,7 +63,10 @@ impl Tables {
                 "differences" => plots::differences(self),
                 _ => String::new(),
             };
-            page.table(Some(table));
+            match id {
+                "differences" => page.folded("The differences as a table", Some(table)),
+                _ => page.table(Some(table)),
+            }
             page.close();
         }
         let head = format!(

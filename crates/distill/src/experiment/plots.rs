@@ -11,6 +11,9 @@ use crate::report::dots::{self, Dot};
 use crate::report::page::{Text, named};
 use crate::report::words;
 
+/// How far apart the intervals of several lines stand, in units of a chart.
+const APART: f64 = 2.5;
+
 /// The means of every system in the figures that are compared.
 pub(super) fn means(tables: &Tables) -> String {
     let panels = COMPARED.iter().map(|figure| {
@@ -161,13 +164,16 @@ fn panel(
     };
     let mut described = Vec::new();
     let mut drawn = String::new();
-    for (&(arm, mode), means) in lines {
+    for (at, (&(arm, mode), means)) in lines.iter().enumerate() {
         let points = points(means);
+        // Beside each other, so that no interval hides another.
+        let aside = APART * (at as f64 - (lines.len() - 1) as f64 / 2.0);
         let arm_name = tables.arms().get(arm).copied().unwrap_or_default().to_owned();
         let told = points.iter().map(|(at, mean)| format!("{:.1} at {at}", mean.value));
         described.push(format!("{arm_name} {mode}: {}.", told.collect::<Vec<_>>().join(", ")));
-        let at =
-            |(quantity, mean): &(f64, Interval)| (frame.at_x(*quantity), frame.at_y(mean.value));
+        let at = |(quantity, mean): &(f64, Interval)| {
+            (frame.at_x(*quantity) + aside, frame.at_y(mean.value))
+        };
         drawn += &format!(
             "<g class=\"{} arm-{}\"><path class=\"line\" d=\"{}\"/>",
             kind(mode),

@@ -16,6 +16,8 @@ const LEFT: f64 = 44.0;
 const RIGHT: f64 = 14.0;
 const TOP: f64 = 30.0;
 const BOTTOM: f64 = 46.0;
+/// Of the range of a scale of quantities, the share that is left free on either side.
+const ROOM: f64 = 0.04;
 
 /// A scale with round ticks.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,6 +79,11 @@ impl Axis {
             false => value.to_string(),
         };
         let by_ratio = low > 0.0 && high >= 4.0 * low;
+        // A little room on both sides.
+        let (low, high) = match by_ratio {
+            true => (low / (high / low).powf(ROOM), high * (high / low).powf(ROOM)),
+            false => (low - (high - low) * ROOM, high + (high - low) * ROOM),
+        };
         let axis = Axis { low, high, ticks: Vec::new(), by_ratio };
         // Labels that would touch are left out, the last one stays.
         let mut ticks: Vec<(f64, String)> = Vec::new();
