@@ -124,7 +124,7 @@ pub(super) fn code(text: &str, label: &str) -> String {
 pub(super) fn code_box(html: &dyn fmt::Display, label: &str) -> String {
     // The line break after <pre> is not part of its text.
     format!(
-        "<pre tabindex=\"0\" role=\"region\" aria-label=\"{}\">\n<code>{}</code></pre>\n",
+        "<pre tabindex=\"0\" role=\"group\" aria-label=\"{}\">\n<code>{}</code></pre>\n",
         Text(label),
         html
     )
@@ -132,7 +132,7 @@ pub(super) fn code_box(html: &dyn fmt::Display, label: &str) -> String {
 
 fn render(table: &Table, id: usize) -> String {
     let mut html = format!(
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-labelledby=\"table-{id}\">\n\
+        "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-labelledby=\"table-{id}\">\n\
          <table>\n<caption id=\"table-{id}\"><span>{}</span></caption>\n<thead>\n",
         Text(&table.title)
     );
