@@ -50,6 +50,12 @@ pub enum CodebleuError {
     /// Weights that are negative, not finite, or all zero.
     #[error("weights must be finite, not negative and not all zero, got {0:?}")]
     Weights([f64; 4]),
+    /// A text that does not hold four weights.
+    #[error("expected four numbers with commas between them, got {text:?}")]
+    WeightsText {
+        /// The text as given.
+        text: String,
+    },
     /// A text whose dataflow does not fit in memory, or would take hours to merge as the reference
     /// programs do: a chain or list of tens of thousands of variables in one assignment.
     #[error("the dataflow of a text is too large: tens of millions of edges before merging")]

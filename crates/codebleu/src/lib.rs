@@ -106,4 +106,5 @@ pub use fix::{Fix, Fixes};
 pub use ngrams::ORDERS;
 pub use score::{
     Counts, DataflowCounts, PairScore, Scorer, Scores, SyntaxCounts, UNIFORM, Variant, Weights,
+    parse_weights,
 };

@@ -111,6 +111,22 @@ pub type Weights = [f64; 4];
 /// The weights that CodeBLEU was published with.
 pub const UNIFORM: Weights = [0.25; 4];
 
+/// Reads weights as a command takes them: four numbers with commas between them, `0.1,0.1,0.4,0.4`.
+///
+/// # Errors
+/// [`CodebleuError::WeightsText`] for any other text, [`CodebleuError::Weights`] where one is negative
+/// or not finite, or all are 0.
+pub fn parse_weights(text: &str) -> Result<Weights, CodebleuError> {
+    let parts: Result<Vec<f64>, _> = text.split(',').map(|part| part.trim().parse()).collect();
+    let weights: Option<Weights> = parts.ok().and_then(|parts| parts.try_into().ok());
+    usable(weights.ok_or_else(|| CodebleuError::WeightsText { text: text.to_owned() })?)
+}
+
+fn usable(weights: Weights) -> Result<Weights, CodebleuError> {
+    let valid = weights.iter().all(|weight| weight.is_finite() && *weight >= 0.0);
+    if valid && weights != [0.0; 4] { Ok(weights) } else { Err(CodebleuError::Weights(weights)) }
+}
+
 /// Subtrees or nodes that match.
 ///
 /// `paper`: nodes of the larger tree that the edit distance leaves (at least 0 for each pair), nodes
@@ -355,11 +371,7 @@ impl Scorer {
     /// # Errors
     /// [`CodebleuError::Weights`] where one is negative or not finite, or all are 0.
     pub fn with_weights(mut self, weights: Weights) -> Result<Scorer, CodebleuError> {
-        let usable = weights.iter().all(|weight| weight.is_finite() && *weight >= 0.0);
-        if !usable || weights == [0.0; 4] {
-            return Err(CodebleuError::Weights(weights));
-        }
-        self.weights = weights;
+        self.weights = usable(weights)?;
         Ok(self)
     }
 

@@ -252,7 +252,7 @@ struct ExperimentArguments {
 struct TablesArguments {
     /// The raw scores: `results.jsonl.gz` of an experiment.
     results: PathBuf,
-    /// Where `tables.md` and `tables.json` go; beside the results where left out.
+    /// Where `tables.md`, `tables.html` and `tables.json` go; beside the results where left out.
     #[arg(long)]
     out: Option<PathBuf>,
     /// What the tables are headed; the folder's name where left out.

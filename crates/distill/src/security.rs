@@ -52,9 +52,42 @@ pub fn candidates(path: &Path) -> Result<Vec<Candidate>> {
         .collect())
 }
 
+/// What is known of candidates that no analyser has read: how many there are and how many parse, and
+/// no count of findings, which somebody would take for none found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct NotAnalysed {
+    /// Always false.
+    pub analysed: bool,
+    /// Files written for analysers to read, one a candidate.
+    pub files: usize,
+    /// Those that parse.
+    pub parses: usize,
+    /// What to do, in words.
+    pub reason: &'static str,
+}
+
+impl NotAnalysed {
+    /// Of these files.
+    pub fn new(manifest: &Manifest) -> NotAnalysed {
+        NotAnalysed {
+            analysed: false,
+            files: manifest.files.len(),
+            parses: manifest.files.iter().filter(|file| file.parses).count(),
+            reason: "no analyser has read the candidates: give --rules or --sarif",
+        }
+    }
+
+    /// The same as text for people.
+    pub fn text(&self) -> String {
+        format!("{} files, {} of them parse; {}\n", self.files, self.parses, self.reason)
+    }
+}
+
 /// What logs of analysers say, and of whose code.
 #[derive(Debug, Clone, Serialize)]
 pub struct SecurityReport {
+    /// That analysers' logs were read: always true here, see [`NotAnalysed`].
+    pub analysed: bool,
     /// Findings.
     pub count: usize,
     /// How many of each rule.
@@ -114,6 +147,7 @@ pub fn report(logs: Vec<Log>, manifest: Option<&Manifest>, plan: &Plan) -> Resul
         None => Vec::new(),
     };
     Ok(SecurityReport {
+        analysed: true,
         count: all.findings.len(),
         by_rule,
         by_severity,

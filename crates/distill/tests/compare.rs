@@ -163,6 +163,7 @@ fn counts_of_other_variants_or_weights_are_refused() {
     let b = write(folder.path(), "b.jsonl", fixed);
     refused(&[&a, &b], "variant");
     refused(&[&a, &a, "--weights", "0.1,0.1,0.8"], "expected four numbers");
+    refused(&[&a, &a, "--weights", "0,0,0,0"], "not all zero");
     let other = scored(&["return"], 0..3);
     let c = write(folder.path(), "c.jsonl", other);
     refused(&[&c, &c, "--weights", "0.1,0.1,0.1,0.7"], "name the weights");

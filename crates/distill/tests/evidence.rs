@@ -219,6 +219,7 @@ fn logs_of_analysers_are_read_with_and_without_candidates() {
         "tool": {"driver": {"name": "Semgrep OSS", "rules": [rule]}}, "results": [result]}]});
     fs::write(&log, sarif.to_string()).unwrap();
     let found = lines(&distill(&["security", "--sarif", &log, "--json"], ""));
+    assert_eq!(found[0]["analysed"], true);
     assert_eq!((&found[0]["count"], &found[0]["by_cwe"]["CWE-95"]), (&json!(1), &json!(1)));
     assert_eq!(
         (&found[0]["by_severity"]["high"], &found[0]["by_rule"]["no-eval"]),
@@ -249,6 +250,13 @@ fn logs_of_analysers_are_read_with_and_without_candidates() {
     );
     let report = distill(&scanned, "");
     assert!(text(&report).contains("2 candidates, 50.0 % parse"), "{}", text(&report));
+    let unread = ["security", &candidates, "--out", &files];
+    let found = lines(&distill(&[&unread[..], &["--json"]].concat(), ""));
+    assert_eq!(
+        (&found[0]["analysed"], &found[0]["files"], &found[0]["parses"], &found[0]["count"]),
+        (&json!(false), &json!(3), &json!(2), &Value::Null)
+    );
+    assert!(text(&distill(&unread, "")).contains("no analyser has read the candidates"));
     let missing = distill(
         &["security", &candidates, "--out", &files, "--rules", &log, "--semgrep", "no-such"],
         "",

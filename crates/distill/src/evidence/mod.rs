@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use codebleu::{UNIFORM, Weights};
+use codebleu::{UNIFORM, Weights, parse_weights};
 use distill::compare::{self, CompareOptions, ScoreFile};
 use evaluation_statistics::Plan;
 
@@ -37,7 +37,7 @@ pub(crate) struct CompareArguments {
     #[arg(long, value_name = "FIELD=VALUE", value_parser = field_value)]
     only_b: Vec<(String, String)>,
     /// The weights that CodeBLEU was computed with: n-gram, weighted n-gram, syntax, dataflow.
-    #[arg(long, value_parser = weights, value_name = "A,B,C,D")]
+    #[arg(long, value_parser = parse_weights, value_name = "A,B,C,D")]
     weights: Option<Weights>,
     #[command(flatten)]
     plan: PlanArguments,
@@ -65,12 +65,6 @@ impl PlanArguments {
 fn field_value(text: &str) -> Result<(String, String), String> {
     let (field, value) = text.split_once('=').ok_or("expected FIELD=VALUE")?;
     Ok((field.to_owned(), value.to_owned()))
-}
-
-fn weights(text: &str) -> Result<Weights, String> {
-    let parts: Result<Vec<f64>, _> = text.split(',').map(|part| part.trim().parse()).collect();
-    let weights: Option<Weights> = parts.ok().and_then(|parts| parts.try_into().ok());
-    weights.ok_or_else(|| "expected four numbers".to_owned())
 }
 
 pub(crate) fn compare(arguments: &CompareArguments) -> Result<()> {

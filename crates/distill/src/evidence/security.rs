@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use distill::security::NotAnalysed;
 use distill::{DistillError, security};
 use security_scan::{Manifest, folder, sarif, semgrep};
 
@@ -64,13 +65,15 @@ pub(crate) fn security(arguments: &SecurityArguments) -> Result<()> {
         let file = File::open(path).with_context(|| format!("cannot open {name}"))?;
         logs.push(sarif::read(BufReader::new(file), &name)?);
     }
-    if logs.is_empty() {
-        let count = manifest.map_or(0, |manifest| manifest.files.len());
-        eprintln!("{count} files written; no analyser has read them: give --rules or --sarif");
-        return Ok(());
+    let mut output = std::io::stdout().lock();
+    if let (true, Some(manifest)) = (logs.is_empty(), &manifest) {
+        let report = NotAnalysed::new(manifest);
+        return match arguments.json {
+            true => json_lines(&mut output, &[report]),
+            false => Ok(output.write_all(report.text().as_bytes())?),
+        };
     }
     let report = security::report(logs, manifest.as_ref(), &arguments.plan.plan())?;
-    let mut output = std::io::stdout().lock();
     match arguments.json {
         true => json_lines(&mut output, &[report]),
         false => Ok(output.write_all(report.text().as_bytes())?),

@@ -23,15 +23,19 @@
 //! [`Results`], and [`Tables`] are made of that file alone. Results made on another machine, or on
 //! another day in a folder that is gone, are [collected](collect) with those that are there.
 
+mod page;
 mod paper;
 mod plan;
+mod plots;
 mod results;
 #[cfg(feature = "torch")]
 mod run;
 mod tables;
 
+pub(crate) use page::figure_name;
 pub use plan::{Axis, Cell, Experiment, Setting};
 pub use results::{CellCost, Collected, ResultLine, Results, collect};
 #[cfg(feature = "torch")]
 pub use run::{Selection, run};
+pub(crate) use tables::contrasts_of_run;
 pub use tables::{Contrast, Figure, Mean, Tables};

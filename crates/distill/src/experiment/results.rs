@@ -238,7 +238,7 @@ fn collect_here(experiment: &Experiment, folder: &Path) -> Result<Collected> {
 type Component = fn(&Scores) -> Option<f64>;
 
 /// The figures of a problem's answers, best answer first.
-fn figures(ranked: &[&ScoreRecord]) -> Map<String, Value> {
+pub(super) fn figures(ranked: &[&ScoreRecord]) -> Map<String, Value> {
     let mut figures = Map::new();
     let mut add = |name: String, of: &dyn Fn(&ScoreRecord) -> Option<f64>| {
         let best =

@@ -1,22 +1,21 @@
 //! Tables of an experiment, from its results alone.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-use distill_core::jsonl;
+use distill_core::{Language, Mode, jsonl};
 use evaluation_statistics::{Comparison, Interval, Plan, Verdict, compare, holm, interval};
 use serde::Serialize;
 
-use super::paper::{CAVEATS, PRINTED};
-use super::results::{CellCost, ResultLine, Results};
+use super::results::{CellCost, ResultLine, Results, figures};
 use crate::error::io;
+use crate::stages::ScoreRecord;
 use crate::{DistillError, Result};
 
 /// The figures of the tables of means, by their names in the results: Top-1 as they are, Top-5 with
 /// `_5`.
-const FIGURES: [(&str, &str); 11] = [
+pub(super) const FIGURES: [(&str, &str); 11] = [
     ("tm", "TM"),
     ("sm", "SM"),
     ("dm", "DM"),
@@ -31,7 +30,7 @@ const FIGURES: [(&str, &str); 11] = [
 ];
 
 /// The figures that are compared.
-const COMPARED: [&str; 4] = ["exact", "tested", "tm", "cb"];
+pub(super) const COMPARED: [&str; 4] = ["exact", "tested", "tm", "cb"];
 
 /// The arms that the others are compared with: `plain`, and others that begin so.
 const BASELINE: &str = "plain";
@@ -296,6 +295,31 @@ fn contrasts(systems: &[System<'_>], plan: &Plan) -> Result<Vec<Contrast>> {
     Ok(contrasts)
 }
 
+/// The differences between the students of one run, each arm in each mode.
+///
+/// # Errors
+/// [`DistillError::Config`] where the plan cannot be carried out.
+pub(crate) fn contrasts_of_run(scores: &[ScoreRecord], plan: &Plan) -> Result<Vec<Contrast>> {
+    let mut ranked: BTreeMap<(&str, Mode, &str), Vec<&ScoreRecord>> = BTreeMap::new();
+    for score in scores {
+        ranked.entry((&score.arm, score.mode, &score.problem)).or_default().push(score);
+    }
+    let mut results = Results::default();
+    for ((arm, mode, id), mut ranked) in ranked {
+        ranked.sort_by_key(|score| score.rank);
+        let mut fields = figures(&ranked);
+        fields.insert("arm".into(), arm.into());
+        fields.insert("mode".into(), mode.name().into());
+        // One training, and the language is not looked at.
+        let (seed, language) = (0, Language::Python);
+        results.lines.push(ResultLine { id: id.into(), language, seed, fields });
+    }
+    match results.lines.is_empty() {
+        true => Ok(Vec::new()),
+        false => contrasts(&systems(&results)?, plan),
+    }
+}
+
 /// A less B in every figure that is compared, on the seeds and problems that both have.
 fn differences(a: &System<'_>, b: &System<'_>, plan: &Plan) -> Result<Vec<(String, Comparison)>> {
     let figures = present(a, COMPARED.into_iter());
@@ -325,10 +349,10 @@ fn differences(a: &System<'_>, b: &System<'_>, plan: &Plan) -> Result<Vec<(Strin
 // ---- as files
 
 /// The names of the files.
-const FILES: [&str; 2] = ["tables.md", "tables.json"];
+const FILES: [&str; 3] = ["tables.md", "tables.html", "tables.json"];
 
 impl Tables {
-    /// Writes `tables.md` and `tables.json` into `folder`.
+    /// Writes `tables.md`, `tables.html` and `tables.json` into `folder`.
     ///
     /// # Errors
     /// [`DistillError::Jsonl`].
@@ -362,238 +386,15 @@ impl Tables {
         Ok(())
     }
 
-    fn texts(&self) -> Result<[String; 2]> {
+    fn texts(&self) -> Result<[String; 3]> {
         let json = serde_json::to_string_pretty(self)
             .map_err(|error| DistillError::Config(format!("tables have no JSON form: {error}")))?;
-        Ok([self.markdown(), json + "\n"])
+        Ok([self.markdown(), self.html(), json + "\n"])
     }
-}
-
-// ---- as Markdown
-
-impl Tables {
-    /// The tables as Markdown.
-    pub fn markdown(&self) -> String {
-        let mut text = format!("# {}\n\n", self.name);
-        let problems = self.means.iter().map(|mean| mean.problems).max().unwrap_or(0);
-        let seeds = self.means.iter().map(|mean| mean.seeds).max().unwrap_or(0);
-        let _ = writeln!(
-            text,
-            "{problems} problems, {seeds} seeds. Every figure is the mean, over problems and seeds, of \
-             the figure of one answer, in per cent, with half the width of its 95 % interval over \
-             problems (bootstrap, {} resamples). CB is CodeBLEU as the paper defines it unless another \
-             variant is named; TM is what the paper's text calls Top-1 accuracy, exact is a match but \
-             for blanks.\n",
-            self.resamples
-        );
-        text += "## Best answer\n\n";
-        self.mean_table(&mut text, &self.means, "");
-        text += "\n## Best of five answers\n\nBy the figure of the column, chosen with the reference \
-                 in sight: what a perfect judge of five answers would reach, not what the student \
-                 delivers.\n\n";
-        self.mean_table(&mut text, &self.means, "_5");
-        if !self.languages.is_empty() {
-            text += "\n## By language, best answer\n\n";
-            self.mean_table(&mut text, &self.languages, "");
-        }
-        self.difference_table(&mut text);
-        self.paper(&mut text);
-        self.cost_table(&mut text);
-        text
-    }
-
-    /// The axes in which systems differ, each a column.
-    fn columns(&self) -> Vec<&str> {
-        let mut values: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-        for mean in &self.means {
-            for (axis, value) in &mean.system {
-                values.entry(axis).or_default().insert(value);
-            }
-        }
-        // Arm and mode last, next to the figures.
-        let mut columns: Vec<&str> = values
-            .into_iter()
-            .filter(|(_, values)| values.len() > 1)
-            .map(|(axis, _)| axis)
-            .collect();
-        columns.sort_by_key(|axis| (matches!(*axis, "arm" | "mode"), *axis));
-        columns
-    }
-
-    fn mean_table(&self, text: &mut String, means: &[Mean], suffix: &str) {
-        let columns = self.columns();
-        let shown: Vec<(String, &str)> = FIGURES
-            .iter()
-            .map(|(name, title)| (format!("{name}{suffix}"), *title))
-            .filter(|(name, _)| {
-                means.iter().any(|mean| mean.figures.iter().any(|figure| figure.name == *name))
-            })
-            .collect();
-        let by_language = means.iter().any(|mean| mean.language.is_some());
-        let mut head: Vec<&str> = by_language.then_some("language").into_iter().collect();
-        head.extend(&columns);
-        head.extend(shown.iter().map(|(_, title)| *title));
-        row(text, head.iter().map(|cell| (*cell).to_owned()));
-        row(
-            text,
-            head.iter().enumerate().map(|(at, _)| {
-                let left = at < head.len() - shown.len();
-                if left { "---".to_owned() } else { "---:".to_owned() }
-            }),
-        );
-        for mean in means {
-            let mut cells: Vec<String> = mean.language.iter().cloned().collect();
-            let value = |axis: &&str| mean.system.get(*axis).cloned().unwrap_or_default();
-            cells.extend(columns.iter().map(value));
-            cells.extend(shown.iter().map(|(name, _)| {
-                let found = mean.figures.iter().find(|figure| figure.name == *name);
-                found.map_or_else(
-                    || "–".to_owned(),
-                    |figure| {
-                        let Interval { value, low, high } = figure.interval;
-                        match value.is_nan() {
-                            true => "–".to_owned(),
-                            false => format!("{:.1} ± {:.1}", 100.0 * value, 50.0 * (high - low)),
-                        }
-                    },
-                )
-            }));
-            row(text, cells.into_iter());
-        }
-    }
-
-    fn difference_table(&self, text: &mut String) {
-        if self.contrasts.is_empty() {
-            return;
-        }
-        let _ = writeln!(
-            text,
-            "\n## Differences\n\nA less B in points, with a 95 % interval over problems and seeds; p by \
-             approximate randomisation over problems, corrected after Holm for the {} lines of this \
-             table. Above or below is said only where both agree; \"cannot tell\" names the difference \
-             that a table of this size would have told.\n",
-            self.contrasts.len()
-        );
-        let columns: Vec<&str> =
-            self.columns().into_iter().filter(|axis| !matches!(*axis, "arm" | "mode")).collect();
-        let mut head: Vec<String> = columns.iter().map(|axis| (*axis).to_owned()).collect();
-        head.extend(["A", "B", "figure", "A − B", "p", "Holm", ""].map(str::to_owned));
-        let rule = head.iter().map(|_| "---".to_owned()).collect::<Vec<_>>();
-        row(text, head.into_iter());
-        row(text, rule.into_iter());
-        for contrast in &self.contrasts {
-            let Comparison { difference, low, high, p, detectable, .. } = contrast.found;
-            let mut cells: Vec<String> = columns
-                .iter()
-                .map(|axis| contrast.shared.get(*axis).cloned().unwrap_or_default())
-                .collect();
-            let verdict = match contrast.verdict {
-                Verdict::Above => "A is above B".to_owned(),
-                Verdict::Below => "A is below B".to_owned(),
-                Verdict::CannotTell if detectable > 0.0 => {
-                    format!("cannot tell (could from {:.1})", 100.0 * detectable)
-                }
-                Verdict::CannotTell => "cannot tell".to_owned(),
-            };
-            let title = FIGURES.iter().find(|(name, _)| *name == contrast.figure);
-            cells.extend([
-                contrast.a_name.clone(),
-                contrast.b_name.clone(),
-                title.map_or(contrast.figure.as_str(), |(_, title)| title).to_owned(),
-                format!("{:+.1} [{:+.1}, {:+.1}]", 100.0 * difference, 100.0 * low, 100.0 * high),
-                format!("{p:.4}"),
-                format!("{:.4}", contrast.p_holm),
-                verdict,
-            ]);
-            row(text, cells.into_iter());
-        }
-    }
-
-    /// The paper's rows for the arms that there are.
-    fn paper(&self, text: &mut String) {
-        let has = |ours: &str| {
-            let arms = self.means.iter().filter_map(|mean| mean.system.get("arm"));
-            arms.into_iter().any(|arm| arm.starts_with(ours))
-        };
-        let rows: Vec<_> = PRINTED.iter().filter(|printed| has(printed.ours)).collect();
-        if rows.is_empty() {
-            return;
-        }
-        let _ = writeln!(text, "\n## What the paper printed for these arms\n\n{CAVEATS}\n");
-        let head = [
-            "student",
-            "as printed",
-            "our arm",
-            "TM",
-            "SM",
-            "DM",
-            "CB",
-            "TM@5",
-            "SM@5",
-            "DM@5",
-            "CB@5",
-        ];
-        row(text, head.iter().map(|cell| (*cell).to_owned()));
-        row(
-            text,
-            head.iter().enumerate().map(
-                |(at, _)| {
-                    if at < 3 { "---".to_owned() } else { "---:".to_owned() }
-                },
-            ),
-        );
-        for printed in rows {
-            let figures =
-                printed.top1.iter().chain(&printed.top5).map(|figure| format!("{figure:.1}"));
-            let names = [printed.student, printed.arm, printed.ours].map(str::to_owned);
-            row(text, names.into_iter().chain(figures));
-        }
-    }
-
-    fn cost_table(&self, text: &mut String) {
-        if self.costs.is_empty() {
-            return;
-        }
-        text.push_str("\n## What training took\n\n");
-        let head = ["cell", "parameters", "lessons", "steps", "tokens", "minutes"];
-        row(text, head.iter().map(|cell| (*cell).to_owned()));
-        row(
-            text,
-            head.iter().enumerate().map(
-                |(at, _)| {
-                    if at == 0 { "---".to_owned() } else { "---:".to_owned() }
-                },
-            ),
-        );
-        for cost in &self.costs {
-            row(
-                text,
-                [
-                    cost.cell.clone(),
-                    format!("{:.1} M", cost.parameters as f64 / 1e6),
-                    cost.lessons.to_string(),
-                    cost.steps.to_string(),
-                    format!("{:.2} M", cost.tokens as f64 / 1e6),
-                    format!("{:.1}", cost.seconds / 60.0),
-                ]
-                .into_iter(),
-            );
-        }
-    }
-}
-
-fn row(text: &mut String, cells: impl Iterator<Item = String>) {
-    for cell in cells {
-        text.push_str("| ");
-        text.push_str(&cell.replace('|', "\\|"));
-        text.push(' ');
-    }
-    text.push_str("|\n");
 }
 
 #[cfg(test)]
 mod tests {
-    use distill_core::Language;
     use serde_json::json;
 
     use super::*;
@@ -660,6 +461,59 @@ mod tests {
         assert!(text.contains("| python | plain | direct |"));
         assert!(text.contains("| CodeT5 | random-distill | random | 8.0 |"));
         assert!(text.contains("| distilled direct | plain direct | exact | +25.0 ["));
+    }
+
+    #[test]
+    fn the_page_draws_means_and_differences_and_holds_the_same_tables() {
+        let tables = tables();
+        let page = tables.html();
+        // Exact and CB are compared: a dot for each of four systems and five pairs.
+        assert_eq!(page.matches("<circle cx=\"").count() - 3, 2 * (4 + 5), "three in the legend");
+        assert!(page.contains("distilled direct <small>less</small> plain direct</span>"));
+        assert_eq!(page.matches("<svg class=\"strip above told\"").count(), 3);
+        assert!(page.contains("<td class=\"n\">25.0 <small>± "), "{page}");
+        for (at, line) in
+            tables.markdown().lines().filter(|line| line.starts_with("| ")).enumerate()
+        {
+            for cell in line.split('|').map(str::trim).filter(|cell| !cell.starts_with("---")) {
+                let cell = cell.split(" ± ").next().unwrap().replace('&', "&amp;");
+                assert!(page.contains(&cell.replace('"', "&quot;")), "line {at}: {cell}");
+            }
+        }
+        for outside in ["<script", "<link", "<img", "url(", "src=", "http://", "https://", "NaN"] {
+            assert!(!page.contains(outside), "{outside}");
+        }
+        assert!(!page.contains("<h3>By "), "one number of lessons is no axis");
+    }
+
+    #[test]
+    fn means_are_drawn_over_an_axis_of_quantities() {
+        let mut results = results();
+        let mut more = results.lines.clone();
+        for line in &mut more {
+            line.fields.insert("lessons".into(), "800".into());
+        }
+        results.lines.extend(more);
+        let plan = Plan { resamples: 50, ..Plan::default() };
+        let page = Tables::new("x", &results, Vec::new(), &plan).unwrap().html();
+        assert!(page.contains("<h3>By lessons</h3>"));
+        assert_eq!(page.matches("<svg class=\"chart\"").count(), 2);
+        assert!(page.contains("<desc>plain direct: 25.0 at 100, 25.0 at 800."), "{page}");
+        assert!(page.contains("aria-label=\"Exact match over lessons\""));
+    }
+
+    #[test]
+    fn hostile_names_are_shown_and_never_obeyed() {
+        let mut results = results();
+        for line in &mut results.lines {
+            let arm = line.fields["arm"].as_str().unwrap().replace("distilled", "</ul><script>a|b");
+            line.fields.insert("arm".into(), arm.into());
+        }
+        let plan = Plan { resamples: 50, ..Plan::default() };
+        let tables = Tables::new("<b>", &results, Vec::new(), &plan).unwrap();
+        let page = tables.html();
+        assert!(!page.contains("<script") && !page.contains("<b>"));
+        assert!(page.contains("&lt;/ul&gt;&lt;script&gt;a|b"));
     }
 
     #[test]

@@ -1,51 +1,38 @@
-//! Line charts as inline SVG that takes its colours from the page's style, light or dark.
+//! Charts as inline SVG that take their colours from the page's style, light or dark.
 //!
-//! A chart has no text or colour of its own beyond class names (`arm-0`, …), so that the page's
-//! style sheet decides. Arms differ in marker as well as in colour.
+//! A chart has no colour of its own beyond class names (`arm-0`, …), so that the page's style sheet
+//! decides. Arms differ in marker as well as in colour. Every chart has a title and a description for
+//! those who cannot see it, and a table beside it.
 
 use std::fmt::Write;
 
+use super::page::Text;
 use super::words;
 
 /// Number of colours (and `arm-N` classes) of the style sheet.
-pub(super) const COLOURS: usize = 6;
-/// A training curve with more points is shown as means of this many groups.
-pub(super) const MOST_POINTS: usize = 240;
-/// Beyond this many, single points are not marked.
-const MOST_MARKS: usize = 48;
+pub(crate) const COLOURS: usize = 6;
 
-const WIDTH: f64 = 460.0;
-const HEIGHT: f64 = 300.0;
 const LEFT: f64 = 44.0;
 const RIGHT: f64 = 14.0;
 const TOP: f64 = 30.0;
 const BOTTOM: f64 = 46.0;
-
-/// One line of a chart.
-pub(super) struct Series<'a> {
-    pub(super) name: &'a str,
-    /// Which arm: its colour and marker.
-    pub(super) arm: usize,
-    /// A validation curve is solid and marked, a training curve dashed.
-    pub(super) is_validation: bool,
-    /// Step and loss, by rising step. A value that cannot be drawn leaves a gap.
-    pub(super) points: Vec<(u64, f64)>,
-    /// The step to be ringed.
-    pub(super) kept_step: Option<u64>,
-}
+/// Of the range of a scale of quantities, the share that is left free on either side.
+const ROOM: f64 = 0.04;
 
 /// A scale with round ticks.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Axis {
+pub(crate) struct Axis {
     low: f64,
     high: f64,
     ticks: Vec<(f64, String)>,
+    /// Whether equal ratios, and not equal differences, are equally far apart.
+    by_ratio: bool,
 }
 
 impl Axis {
     /// The scale that holds all `values` that can be drawn, with about `about` ticks; `None` if
     /// there are none.
-    pub(super) fn of(values: impl Iterator<Item = f64>, about: usize) -> Option<Axis> {
+    pub(crate) fn of(values: impl Iterator<Item = f64>, about: usize) -> Option<Axis> {
         let (low, high) = values.filter(drawable).fold(None, |range, value| match range {
             None => Some((value, value)),
             Some((low, high)) => Some((f64::min(low, value), f64::max(high, value))),
@@ -73,116 +60,156 @@ impl Axis {
             (value, label)
         };
         let ticks: Vec<_> = (from..=to).map(tick).collect();
-        Some(Axis { low: from as f64 * step, high: to as f64 * step, ticks })
+        let (low, high) = (from as f64 * step, to as f64 * step);
+        Some(Axis { low, high, ticks, by_ratio: false })
     }
 
-    fn place(&self, value: f64, from: f64, to: f64) -> f64 {
-        from + (value - self.low) / (self.high - self.low) * (to - from)
+    /// A scale with a tick at each of these quantities, by ratio where all are positive and the
+    /// largest is four times the smallest or more; `None` for fewer than two that can be drawn.
+    pub(crate) fn at(quantities: &[f64]) -> Option<Axis> {
+        let mut values: Vec<f64> = quantities.iter().copied().filter(drawable).collect();
+        values.sort_by(f64::total_cmp);
+        values.dedup();
+        let (&low, &high) = (values.first()?, values.last()?);
+        if low >= high {
+            return None;
+        }
+        let label = |value: f64| match value.fract() == 0.0 && value >= 0.0 {
+            true => words::count(value as u64),
+            false => value.to_string(),
+        };
+        let by_ratio = low > 0.0 && high >= 4.0 * low;
+        // A little room on both sides.
+        let (low, high) = match by_ratio {
+            true => (low / (high / low).powf(ROOM), high * (high / low).powf(ROOM)),
+            false => (low - (high - low) * ROOM, high + (high - low) * ROOM),
+        };
+        let axis = Axis { low, high, ticks: Vec::new(), by_ratio };
+        // Labels that would touch are left out, the last one stays.
+        let mut ticks: Vec<(f64, String)> = Vec::new();
+        for &value in values.iter().rev() {
+            let at = axis.place(value, 0.0, 1.0);
+            if ticks.last().is_none_or(|(next, _)| axis.place(*next, 0.0, 1.0) - at > 0.12) {
+                ticks.push((value, label(value)));
+            }
+        }
+        Some(Axis { ticks, ..axis })
+    }
+
+    /// Where a value stands between `from` and `to`.
+    pub(crate) fn place(&self, value: f64, from: f64, to: f64) -> f64 {
+        let share = match self.by_ratio {
+            true => (value / self.low).ln() / (self.high / self.low).ln(),
+            false => (value - self.low) / (self.high - self.low),
+        };
+        from + share * (to - from)
+    }
+
+    /// The ticks and their labels.
+    pub(crate) fn ticks(&self) -> &[(f64, String)] {
+        &self.ticks
     }
 }
 
-fn drawable(value: &f64) -> bool {
+/// Whether a value can be drawn: a number of a size that pictures have.
+pub(crate) fn drawable(value: &f64) -> bool {
     value.is_finite() && value.abs() <= 1e9
 }
 
-/// Means of at most [`MOST_POINTS`] groups of neighbours, each at its last step; values that cannot
-/// be drawn are left out of their group's mean.
-pub(super) fn thinned(points: &[(u64, f64)]) -> Vec<(u64, f64)> {
-    let size = points.len().div_ceil(MOST_POINTS).max(1);
-    let mean = |group: &[(u64, f64)]| {
-        let drawn = || group.iter().map(|(_, value)| *value).filter(drawable);
-        // 0 / 0, where nothing can be drawn, is the gap it should be.
-        let mean = drawn().sum::<f64>() / drawn().count() as f64;
-        group.last().map(|(step, _)| (*step, mean))
-    };
-    points.chunks(size).filter_map(mean).collect()
+/// A chart's area and scales.
+pub(crate) struct Frame<'a> {
+    pub(crate) width: f64,
+    pub(crate) height: f64,
+    pub(crate) x: &'a Axis,
+    pub(crate) y: &'a Axis,
 }
 
-/// One chart: loss over steps. `title` names it to those who cannot see it.
-pub(super) fn panel(title: &str, series: &[Series<'_>], x: &Axis, y: &Axis) -> String {
-    let at_x = |step: u64| x.place(step as f64, LEFT, WIDTH - RIGHT);
-    let at_y = |loss: f64| y.place(loss, HEIGHT - BOTTOM, TOP);
-    let mut svg = String::new();
-    // Writing to a String cannot fail.
-    let mut draw = |part: std::fmt::Arguments<'_>| {
-        let _ = svg.write_fmt(part);
-    };
-    draw(format_args!(
-        "<svg class=\"chart\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">\n",
-        super::html::Text(title)
-    ));
-    let (left, right, foot) = (LEFT, WIDTH - RIGHT, HEIGHT - BOTTOM);
-    for (value, label) in &y.ticks {
-        let at = at_y(*value);
-        draw(format_args!(
-            "<path class=\"grid\" d=\"M{left} {at:.1}H{right}\"/>\
-             <text class=\"y\" x=\"{:.1}\" y=\"{:.1}\">{label}</text>\n",
-            left - 7.0,
-            at + 4.0
-        ));
+impl Frame<'_> {
+    pub(crate) fn at_x(&self, value: f64) -> f64 {
+        self.x.place(value, LEFT, self.width - RIGHT)
     }
-    for (value, label) in &x.ticks {
-        let at = x.place(*value, left, right);
-        draw(format_args!(
-            "<path class=\"grid\" d=\"M{at:.1} {TOP}V{foot}\"/>\
-             <path class=\"axis\" d=\"M{at:.1} {foot}v5\"/>\
-             <text class=\"x\" x=\"{at:.1}\" y=\"{:.1}\">{label}</text>\n",
-            foot + 19.0
-        ));
+
+    pub(crate) fn at_y(&self, value: f64) -> f64 {
+        self.y.place(value, self.height - BOTTOM, TOP)
     }
-    draw(format_args!(
-        "<path class=\"axis\" d=\"M{left} {TOP}V{foot}H{right}\"/>\n\
-         <text class=\"label\" x=\"4\" y=\"16\">Loss, nats per token</text>\n\
-         <text class=\"x label\" x=\"{:.1}\" y=\"{:.1}\">Optimiser steps</text>\n",
-        (left + right) / 2.0,
-        HEIGHT - 6.0
-    ));
-    for line in series {
-        let kind = if line.is_validation { "validation" } else { "training" };
-        draw(format_args!("<g class=\"{kind} arm-{}\">", line.arm % COLOURS));
-        draw(format_args!("<title>{}, {kind}</title>", super::html::Text(line.name)));
-        let mut path = String::new();
-        let mut is_gap = true;
-        for (step, loss) in &line.points {
-            if !drawable(loss) {
-                is_gap = true;
-                continue;
-            }
-            let letter = if is_gap { 'M' } else { 'L' };
-            let _ = write!(path, "{letter}{:.1} {:.1}", at_x(*step), at_y(*loss));
-            is_gap = false;
+
+    /// The upper end of the area.
+    pub(crate) fn top(&self) -> f64 {
+        TOP
+    }
+
+    /// The chart up to its content: grid, axes, their labels. `title` and `description` tell it to
+    /// those who cannot see it.
+    pub(crate) fn open(
+        &self,
+        title: &str,
+        description: &str,
+        x_label: &str,
+        y_label: &str,
+    ) -> String {
+        let (left, right, foot) = (LEFT, self.width - RIGHT, self.height - BOTTOM);
+        let mut svg = format!(
+            "<svg class=\"chart\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">\n\
+             <desc>{}</desc>\n",
+            self.width,
+            self.height,
+            Text(title),
+            Text(description)
+        );
+        // Writing to a String cannot fail.
+        for (value, label) in &self.y.ticks {
+            let at = self.at_y(*value);
+            let _ = write!(
+                svg,
+                "<path class=\"grid\" d=\"M{left} {at:.1}H{right}\"/>\
+                 <text class=\"y\" x=\"{:.1}\" y=\"{:.1}\">{label}</text>\n",
+                left - 7.0,
+                at + 4.0
+            );
         }
-        draw(format_args!("<path class=\"line\" d=\"{path}\"/>"));
-        let drawn = || line.points.iter().filter(|(_, loss)| drawable(loss));
-        let marks_all = line.is_validation && drawn().count() <= MOST_MARKS;
-        for (step, loss) in drawn() {
-            let is_kept = line.is_validation && line.kept_step == Some(*step);
-            if !(marks_all || is_kept) {
-                continue;
-            }
-            let (x, y) = (at_x(*step), at_y(*loss));
-            draw(format_args!(
-                "<g class=\"mark\"><title>{}, {kind}: {} at step {}{}</title>{}{}</g>",
-                super::html::Text(line.name),
-                words::number(Some(*loss), 3),
-                words::count(*step),
-                if is_kept { " (kept)" } else { "" },
-                mark(line.arm, x, y),
-                if is_kept { ring(x, y) } else { String::new() },
-            ));
+        for (value, label) in &self.x.ticks {
+            let at = self.at_x(*value);
+            let _ = write!(
+                svg,
+                "<path class=\"grid\" d=\"M{at:.1} {TOP}V{foot}\"/>\
+                 <path class=\"axis\" d=\"M{at:.1} {foot}v5\"/>\
+                 <text class=\"x\" x=\"{at:.1}\" y=\"{:.1}\">{label}</text>\n",
+                foot + 19.0
+            );
         }
-        draw(format_args!("</g>\n"));
+        let _ = write!(
+            svg,
+            "<path class=\"axis\" d=\"M{left} {TOP}V{foot}H{right}\"/>\n\
+             <text class=\"label\" x=\"4\" y=\"16\">{}</text>\n\
+             <text class=\"x label\" x=\"{:.1}\" y=\"{:.1}\">{}</text>\n",
+            Text(y_label),
+            (left + right) / 2.0,
+            self.height - 6.0,
+            Text(x_label)
+        );
+        svg
     }
-    svg.push_str("</svg>\n");
-    svg
 }
 
-/// What a line looks like, for the legend.
-pub(super) fn swatch(arm: usize, is_validation: bool) -> String {
-    let (kind, mark) = match is_validation {
-        true => ("validation", mark(arm, 16.0, 7.0)),
-        false => ("training", String::new()),
-    };
+/// The line through these points; one that cannot be drawn leaves a gap.
+pub(crate) fn path(points: impl Iterator<Item = Option<(f64, f64)>>) -> String {
+    let mut path = String::new();
+    let mut is_gap = true;
+    for point in points {
+        let Some((x, y)) = point else {
+            is_gap = true;
+            continue;
+        };
+        let letter = if is_gap { 'M' } else { 'L' };
+        let _ = write!(path, "{letter}{x:.1} {y:.1}");
+        is_gap = false;
+    }
+    path
+}
+
+/// What a line looks like, for a legend.
+pub(crate) fn swatch(arm: usize, kind: &str, is_marked: bool) -> String {
+    let mark = if is_marked { mark(arm, 16.0, 7.0) } else { String::new() };
     format!(
         "<svg class=\"swatch\" viewBox=\"0 0 32 14\" aria-hidden=\"true\"><g class=\"{kind} arm-{}\">\
          <path class=\"line\" d=\"M1 7H31\"/><g class=\"mark\">{mark}</g></g></svg>",
@@ -190,19 +217,8 @@ pub(super) fn swatch(arm: usize, is_validation: bool) -> String {
     )
 }
 
-/// The ring around what was kept, for the legend.
-pub(super) fn kept_swatch() -> String {
-    format!(
-        "<svg class=\"swatch\" viewBox=\"0 0 32 14\" aria-hidden=\"true\"><g class=\"mark\">{}</g></svg>",
-        ring(16.0, 7.0)
-    )
-}
-
-fn ring(x: f64, y: f64) -> String {
-    format!("<circle class=\"kept\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"6\"/>")
-}
-
-fn mark(arm: usize, x: f64, y: f64) -> String {
+/// The marker of an arm.
+pub(crate) fn mark(arm: usize, x: f64, y: f64) -> String {
     match arm % 4 {
         0 => format!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\"/>"),
         1 => format!("<path d=\"M{:.1} {:.1}h5.4v5.4h-5.4z\"/>", x - 2.7, y - 2.7),
@@ -237,29 +253,19 @@ mod tests {
         for tiny in [5e-324, 1e-12] {
             assert!(Axis::of([0.0, tiny].into_iter(), 5).unwrap().ticks.len() < 12);
         }
+        assert_eq!(Axis::at(&[3.0, f64::NAN, 3.0]), None);
     }
 
     #[test]
-    fn thinning_keeps_the_mean_and_the_end() {
-        let points: Vec<(u64, f64)> = (1..=1000).map(|step| (step, step as f64)).collect();
-        let thin = thinned(&points);
-        assert!(thin.len() <= MOST_POINTS);
-        assert_eq!(thin[0], (5, 3.0));
-        assert_eq!(thin.last(), Some(&(1000, 998.0)));
-        assert_eq!(thinned(&points[..9]), &points[..9]);
-        assert!(thinned(&[(1, f64::NAN)])[0].1.is_nan());
-    }
-
-    #[test]
-    fn a_gap_breaks_the_line() {
-        let points = vec![(0, 3.0), (1, f64::NAN), (2, 2.0), (3, 1.0)];
-        let axis = Axis::of(points.iter().map(|(_, loss)| *loss), 3).unwrap();
-        let line = Series { name: "a", arm: 0, is_validation: true, points, kept_step: Some(3) };
-        let svg = panel("t", &[line], &axis, &axis);
-        let path = svg.split("class=\"line\" d=\"").nth(1).unwrap().split('"').next().unwrap();
-        assert_eq!(path.matches('M').count(), 2);
-        assert_eq!(path.matches('L').count(), 1);
-        assert_eq!(svg.matches("class=\"kept\"").count(), 1);
-        assert!(!svg.contains("NaN"));
+    fn quantities_are_ticks_by_ratio_where_they_grow_by_ratio() {
+        let axis = Axis::at(&[1600.0, 100.0, 400.0, 100.0]).unwrap();
+        let labels: Vec<&str> = axis.ticks().iter().map(|(_, label)| label.as_str()).collect();
+        assert_eq!(labels, ["1,600", "400", "100"]);
+        assert!((axis.place(400.0, 0.0, 1.0) - 0.5).abs() < 1e-12);
+        let axis = Axis::at(&[0.0, 0.5, 1.0]).unwrap();
+        assert_eq!(axis.place(0.5, 0.0, 1.0), 0.5);
+        assert_eq!(axis.ticks()[1].1, "0.5");
+        // 10 and 11 would stand on each other.
+        assert_eq!(Axis::at(&[10.0, 11.0, 1000.0]).unwrap().ticks().len(), 2);
     }
 }

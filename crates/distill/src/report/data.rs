@@ -30,7 +30,13 @@ pub struct ReportData {
     pub results: Results,
     /// Losses of each student while training (the paper's Figure 3).
     pub curves: Vec<Curve>,
-    /// Answers beside their references.
+    /// What training each student took.
+    pub training: Vec<Training>,
+    /// The first answers' scores problem by problem, of every arm and mode.
+    pub spreads: Vec<Spread>,
+    /// The best, the median and the worst first answer of every arm and mode.
+    pub ranked: Vec<RankedSample>,
+    /// Answers of all students to the same problems.
     pub samples: Vec<Sample>,
     /// The configuration as TOML.
     pub config: String,
@@ -44,6 +50,8 @@ pub struct ReportData {
     pub versions: BTreeMap<String, String>,
     /// Where it ran.
     pub machine: Machine,
+    /// The run's files, to tell whether a repetition came to the same.
+    pub files: Vec<Stamp>,
 }
 
 /// What was run on what.
@@ -117,6 +125,8 @@ pub struct Teach {
     pub prompt_tokens: Option<u64>,
     /// Tokens that the teacher wrote, where it counts them.
     pub completion_tokens: Option<u64>,
+    /// What they cost, in the currency of the configured price.
+    pub cost: Option<f64>,
     /// Share of syntax nodes for which the verbaliser has no rule, from 0 to 1; `None` for other
     /// teachers.
     pub without_rule: Option<f64>,
@@ -140,6 +150,46 @@ pub struct Results {
     pub teacher: Option<Row>,
     /// One row for each arm and mode, in the order in which they are shown.
     pub rows: Vec<Row>,
+    /// The rows of each language, where there are several.
+    pub languages: Vec<LanguageRow>,
+    /// Differences between the rows, at Top-1.
+    pub differences: Vec<Difference>,
+}
+
+/// The difference of two rows in one measure, in points: what `a` has more than `b`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Difference {
+    /// One row, as `distilled (direct)`.
+    pub a: String,
+    /// The other.
+    pub b: String,
+    /// What is compared, for example `CodeBLEU (CB)`.
+    pub measure: String,
+    /// The difference.
+    pub difference: Option<f64>,
+    /// Lower end of its 95 % interval over problems.
+    pub low: Option<f64>,
+    /// Upper end.
+    pub high: Option<f64>,
+    /// Two-sided, by approximate randomisation over problems.
+    pub p: Option<f64>,
+    /// The same corrected after Holm for all differences here.
+    pub p_holm: Option<f64>,
+    /// Whether it is told from chance: `above`, `below`, `cannot_tell`.
+    pub verdict: String,
+}
+
+/// One row of the results on the problems of one language.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LanguageRow {
+    /// The language.
+    pub language: Language,
+    /// Problems of this language.
+    pub problems: u64,
+    /// The scores on them.
+    #[serde(flatten)]
+    pub row: Row,
 }
 
 /// One row of the results.
@@ -174,6 +224,50 @@ pub struct Scores {
     pub exact: Option<f64>,
     /// Per cent of the answers that parse.
     pub parses: Option<f64>,
+}
+
+/// The scores of one student's first answers in one mode.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Spread {
+    /// Name of the arm.
+    pub arm: String,
+    /// How the answers were decoded.
+    pub mode: Option<Mode>,
+    /// One for each problem.
+    pub answers: Vec<SpreadAnswer>,
+}
+
+/// The score of one answer, and how long it and its reference are.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SpreadAnswer {
+    /// CodeBLEU, from 0 to 100.
+    pub cb: Option<f64>,
+    /// Tokens of the reference.
+    pub reference_tokens: u64,
+    /// Tokens of the answer.
+    pub answer_tokens: u64,
+}
+
+/// What training one student took.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Training {
+    /// Name of the arm.
+    pub arm: String,
+    /// Trained parameters.
+    pub parameters: u64,
+    /// Lessons learned from.
+    pub lessons: u64,
+    /// Sources and targets that were longer than the student's limits and were cut.
+    pub cut: u64,
+    /// Optimizer steps.
+    pub steps: u64,
+    /// Tokens learned from, sources and targets of both tasks.
+    pub tokens: u64,
+    /// Seconds of training, validation left out.
+    pub seconds: f64,
 }
 
 /// The losses of one student while training.
@@ -225,12 +319,37 @@ pub struct Sample {
     pub query: String,
     /// The code known to solve it.
     pub reference: String,
-    /// The teacher's pseudocode for the reference.
+    /// Pseudocode for the reference.
     #[serde(default)]
     pub pseudocode: Pseudocode,
+    /// Who wrote it: the teacher, or the verbaliser where the teacher was not asked. Empty if nobody.
+    #[serde(default)]
+    pub pseudocode_by: String,
     /// The best answer of each arm and mode, in the order in which they are shown.
     #[serde(default)]
     pub answers: Vec<SampleAnswer>,
+}
+
+/// Where an answer stands among all first answers of its student in its mode, by CodeBLEU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// None is better.
+    Best,
+    /// As many are better as are worse.
+    Median,
+    /// None is worse.
+    Worst,
+}
+
+/// A problem with the one answer that has this place.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RankedSample {
+    /// The answer's place.
+    pub place: Place,
+    /// The problem, and the answer alone.
+    #[serde(flatten)]
+    pub sample: Sample,
 }
 
 /// One answer of one student.
@@ -277,4 +396,16 @@ pub struct Machine {
     pub device: String,
     /// Threads used.
     pub threads: Option<u32>,
+}
+
+/// A file of the run.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Stamp {
+    /// Its name within the run's folder.
+    pub name: String,
+    /// Its size.
+    pub bytes: u64,
+    /// BLAKE3 of its content, hexadecimal, the first 16 digits.
+    pub hash: String,
 }

@@ -2,7 +2,8 @@
 
 use distill_core::Pseudocode;
 
-use super::data::{ReportData, SampleAnswer};
+use super::data::{RankedSample, ReportData, Sample, SampleAnswer};
+use super::diff::{Diff, Line, Row};
 use super::tables::{self, Table};
 use super::words;
 
@@ -12,7 +13,7 @@ const LOSSES: usize = 12;
 /// The report as Markdown.
 ///
 /// Tables are GitHub's; everything that comes from the run is escaped, so that no answer can leave
-/// its cell or fence. The curves are there as a table of losses; `report.html` draws them. Equal
+/// its cell or fence. What `report.html` draws stands here as tables. Equal
 /// data gives equal text.
 pub fn markdown(data: &ReportData) -> String {
     let mut out = Markdown::default();
@@ -36,6 +37,7 @@ pub fn markdown(data: &ReportData) -> String {
             out.paragraph(&words::scored(data));
             out.table(Some(table));
             out.table(tables::beside(data));
+            out.table(tables::languages(data));
             out.paragraph(words::TOP_5_NOTE);
             out.paragraph(words::ACCURACY_NOTE);
             out.paragraph(&data.results.method);
@@ -46,7 +48,19 @@ pub fn markdown(data: &ReportData) -> String {
         None => out.paragraph("Nothing was scored."),
     }
 
-    out.block("## Training and validation loss");
+    if !data.results.differences.is_empty() {
+        out.block("## Differences");
+        out.table(tables::differences(data));
+        out.paragraph(words::DIFFERENCES_NOTE);
+    }
+
+    if !data.spreads.is_empty() {
+        out.block("## Scores");
+        out.table(tables::spreads(data));
+        out.table(tables::by_length(data));
+    }
+
+    out.block("## Losses");
     match tables::losses(data, LOSSES) {
         Some(table) => {
             out.table(Some(table));
@@ -55,6 +69,18 @@ pub fn markdown(data: &ReportData) -> String {
         None => out.paragraph("No losses are recorded."),
     }
 
+    if !data.ranked.is_empty() {
+        out.block("## Best, median and worst");
+        out.paragraph(words::RANKED_NOTE);
+    }
+    data.ranked.iter().for_each(|ranked| out.ranked(ranked));
+
+    if !data.samples.is_empty() {
+        out.block("## Same problems");
+        out.paragraph(words::SAMPLES_NOTE);
+    }
+    data.samples.iter().for_each(|sample| out.sample(sample));
+
     out.block("## Dataset");
     let parts = [tables::dataset(data), tables::lengths(data), tables::dropped(data)];
     if parts.iter().all(Option::is_none) {
@@ -62,36 +88,20 @@ pub fn markdown(data: &ReportData) -> String {
     }
     parts.into_iter().for_each(|table| out.table(table));
 
-    if data.teach.is_some() {
-        out.block("## Teacher");
-        out.table(tables::teach(data));
-        out.table(tables::rejected(data));
+    let costs =
+        [tables::teach(data), tables::rejected(data), tables::training(data), tables::stages(data)];
+    if costs.iter().any(Option::is_some) {
+        out.block("## Costs and times");
     }
-
-    if !data.samples.is_empty() {
-        out.block("## Sample answers");
-    }
-    for sample in &data.samples {
-        let language = sample.language.name();
-        out.block(&format!("### {}", inline(&sample.id)));
-        out.block(&format!("> {}", inline(&sample.query)));
-        out.block("**Reference**");
-        out.fence(&sample.reference, language);
-        out.plan(&sample.pseudocode);
-        for answer in &sample.answers {
-            out.block(&answer_heading(answer));
-            out.fence(&answer.code, language);
-            out.plan(&answer.pseudocode);
-        }
-    }
+    costs.into_iter().for_each(|table| out.table(table));
 
     out.block("## To repeat it");
     if !data.command.is_empty() {
         out.fence(&data.command, "sh");
     }
-    out.table(tables::stages(data));
     out.table(tables::seeds(data));
     out.table(tables::machine(data));
+    out.table(tables::files(data));
     if !data.config.is_empty() {
         let hash = match data.config_hash.as_str() {
             "" => String::new(),
@@ -138,11 +148,80 @@ impl Markdown {
         }
     }
 
-    fn plan(&mut self, plan: &Pseudocode) {
+    fn plan(&mut self, plan: &Pseudocode, by: &str) {
         if !plan.is_empty() {
-            self.block("Pseudocode:");
+            self.block(&match by {
+                "" => "Pseudocode:".to_owned(),
+                by => format!("Pseudocode, by {}:", inline(by)),
+            });
             self.fence(&plan.to_string(), "text");
         }
+    }
+
+    fn problem(&mut self, sample: &Sample) {
+        self.block(&format!("> {}", inline(&sample.query)));
+    }
+
+    fn sample(&mut self, sample: &Sample) {
+        let language = sample.language.name();
+        self.block(&format!("### {}", inline(&sample.id)));
+        self.problem(sample);
+        self.block("**Reference**");
+        self.fence(&sample.reference, language);
+        self.plan(&sample.pseudocode, &sample.pseudocode_by);
+        for answer in &sample.answers {
+            self.block(&answer_heading(answer));
+            self.fence(&answer.code, language);
+            self.plan(&answer.pseudocode, "");
+        }
+    }
+
+    /// An answer with its differences from the reference.
+    fn ranked(&mut self, ranked: &RankedSample) {
+        let sample = &ranked.sample;
+        let Some(answer) = sample.answers.first() else { return };
+        let whose = words::technique(&answer.arm, answer.mode);
+        self.block(&format!(
+            "### {}: {}",
+            inline(&whose),
+            words::place(ranked.place).to_lowercase()
+        ));
+        self.block(&format!("{}: {}", inline(&sample.id), answer_heading(answer)));
+        self.problem(sample);
+        self.diff(&sample.reference, &answer.code);
+        if !answer.pseudocode.is_empty() {
+            self.block(&match sample.pseudocode_by.as_str() {
+                "" => "Pseudocode:".to_owned(),
+                by => format!("Pseudocode, that of the reference by {}:", inline(by)),
+            });
+            self.diff(&sample.pseudocode.to_string(), &answer.pseudocode.to_string());
+        } else {
+            self.plan(&sample.pseudocode, &sample.pseudocode_by);
+        }
+    }
+
+    /// Two texts as one: `-` before what the first alone has, `+` before what the second alone has.
+    fn diff(&mut self, left: &str, right: &str) {
+        let (left, right) = (words::visible(left), words::visible(right));
+        let diff = Diff::of(left.trim_end_matches('\n'), right.trim_end_matches('\n'));
+        self.paragraph(&words::compared(&diff));
+        let mut text = String::new();
+        let mut push = |sign: char, line: &Line<'_>| {
+            text.push(sign);
+            line.pieces.iter().for_each(|piece| text.push_str(piece.text));
+            text.push('\n');
+        };
+        let differs =
+            |row: &Row<'_>| [&row.left, &row.right].into_iter().flatten().any(|line| line.differs);
+        for rows in diff.rows.chunk_by(|one, two| differs(one) == differs(two)) {
+            if rows.first().is_some_and(differs) {
+                rows.iter().filter_map(|row| row.left.as_ref()).for_each(|line| push('-', line));
+                rows.iter().filter_map(|row| row.right.as_ref()).for_each(|line| push('+', line));
+            } else {
+                rows.iter().filter_map(|row| row.right.as_ref()).for_each(|line| push(' ', line));
+            }
+        }
+        self.fence(&text, "diff");
     }
 
     /// Adds text as it is, in a fence longer than any in it.
@@ -161,7 +240,7 @@ impl Markdown {
             table.groups.iter().flat_map(|(title, span)| std::iter::repeat_n(*title, *span));
         let titles = table.columns.iter().map(|column| match groups.next() {
             Some(group) if !group.is_empty() => format!("{group} {}", column.title),
-            _ => column.title.to_owned(),
+            _ => column.title.clone().into_owned(),
         });
         let mut lines = vec![row(titles)];
         lines.push(row(table.columns.iter().map(|c| if c.figures { "---:" } else { "---" })));

@@ -18,22 +18,30 @@
 //! | `data` | what a report says |
 //! | `words` | how numbers are written, and the sentences that they bear out |
 //! | `tables` | the tables |
-//! | `lines` | which lines of an answer stand in its reference |
-//! | `markdown`, `html` | the renderings; `chart` draws the curves, `style.css` dresses the page |
+//! | `diff` | which lines and words an answer shares with its reference |
+//! | `curves`, `spread` | losses over steps; how scores are spread and go with length. `chart` holds what charts have in common |
+//! | `dots` | lists of dots with intervals |
+//! | `markdown`, `html`, `answers` | the renderings; `page` is the frame of a page, `style.css` dresses it |
 
-mod chart;
+mod answers;
+pub(crate) mod chart;
+mod curves;
 mod data;
+mod diff;
+pub(crate) mod dots;
 mod html;
-mod lines;
 mod markdown;
-mod tables;
+pub(crate) mod page;
+mod spread;
+pub(crate) mod tables;
 #[cfg(test)]
 mod tests;
-mod words;
+pub(crate) mod words;
 
 pub use data::{
-    Curve, CurvePoint, Dataset, Lengths, Losses, Machine, Pairs, ReportData, Results, Row, Sample,
-    SampleAnswer, Scores, Setting, Stage, Teach,
+    Curve, CurvePoint, Dataset, Difference, LanguageRow, Lengths, Losses, Machine, Pairs, Place,
+    RankedSample, ReportData, Results, Row, Sample, SampleAnswer, Scores, Setting, Spread,
+    SpreadAnswer, Stage, Stamp, Teach, Training,
 };
 pub use html::html;
 pub use markdown::markdown;

@@ -1,45 +1,50 @@
 //! The tables of the report, built once and rendered twice: Markdown and HTML show the same cells.
 
-use super::data::{Curve, CurvePoint, ReportData, Row};
+use std::borrow::Cow;
+
+use distill_core::Mode;
+
+use super::data::{Curve, CurvePoint, Difference, ReportData, Row, Spread};
+use super::spread;
 use super::words::{
-    self, BESIDE, Measure, TABLE_3, TOPS, count, duration, known, number, score, tenths,
+    self, BESIDE, Measure, ScoresOf, TABLE_3, TOPS, count, duration, known, number, score, tenths,
 };
 
 /// A table whose first column names its rows.
 #[derive(Debug, Default)]
-pub(super) struct Table {
-    pub(super) title: String,
+pub(crate) struct Table {
+    pub(crate) title: String,
     /// Titles above columns with the number of columns that each spans; empty, or they span all.
-    pub(super) groups: Vec<(&'static str, usize)>,
-    pub(super) columns: Vec<Column>,
-    pub(super) rows: Vec<Line>,
+    pub(crate) groups: Vec<(&'static str, usize)>,
+    pub(crate) columns: Vec<Column>,
+    pub(crate) rows: Vec<Line>,
 }
 
 /// A column: its title, and whether it holds figures (aligned right).
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Column {
-    pub(super) title: &'static str,
-    pub(super) figures: bool,
+#[derive(Debug, Clone)]
+pub(crate) struct Column {
+    pub(crate) title: Cow<'static, str>,
+    pub(crate) figures: bool,
 }
 
 /// One row.
 #[derive(Debug, Default)]
-pub(super) struct Line {
-    pub(super) cells: Vec<Cell>,
+pub(crate) struct Line {
+    pub(crate) cells: Vec<Cell>,
     /// Stands apart from the rows before: a sum, or the teacher beside its students.
-    pub(super) apart: bool,
+    pub(crate) apart: bool,
 }
 
 /// One cell.
 #[derive(Debug, Default)]
-pub(super) struct Cell {
-    pub(super) text: String,
+pub(crate) struct Cell {
+    pub(crate) text: String,
     /// What qualifies the text, shown smaller.
-    pub(super) aside: String,
+    pub(crate) aside: String,
     /// The best of its column.
-    pub(super) strong: bool,
+    pub(crate) strong: bool,
     /// Which arm the row is of: its colour.
-    pub(super) arm: Option<usize>,
+    pub(crate) arm: Option<usize>,
 }
 
 impl From<String> for Cell {
@@ -54,15 +59,15 @@ impl From<&str> for Cell {
     }
 }
 
-fn text(title: &'static str) -> Column {
-    Column { title, figures: false }
+pub(crate) fn text(title: impl Into<Cow<'static, str>>) -> Column {
+    Column { title: title.into(), figures: false }
 }
 
-fn figures(title: &'static str) -> Column {
-    Column { title, figures: true }
+pub(crate) fn figures(title: impl Into<Cow<'static, str>>) -> Column {
+    Column { title: title.into(), figures: true }
 }
 
-fn line<C: Into<Cell>>(cells: impl IntoIterator<Item = C>) -> Line {
+pub(crate) fn line<C: Into<Cell>>(cells: impl IntoIterator<Item = C>) -> Line {
     Line { cells: cells.into_iter().map(Into::into).collect(), apart: false }
 }
 
@@ -81,49 +86,214 @@ fn scores(data: &ReportData, title: &str, measures: &[Measure]) -> Option<Table>
     if rows.is_empty() && data.results.teacher.is_none() {
         return None;
     }
-    let arms = words::arms(data);
-    let titles = || measures.iter().map(|measure| figures(measure.title));
     let mut table = Table {
         title: title.into(),
-        groups: vec![("", 1), (TOPS[0].0, measures.len()), (TOPS[1].0, measures.len())],
-        columns: std::iter::once(text("Techniques")).chain(titles()).chain(titles()).collect(),
+        groups: halves(1, measures),
+        columns: std::iter::once(text("Techniques")).chain(titles(measures)).collect(),
         rows: Vec::new(),
-    };
-    let columns: Vec<_> =
-        TOPS.iter().flat_map(|(_, top)| measures.iter().map(move |m| (top, m.of))).collect();
-    // Bold only where it tells rows apart.
-    let best: Vec<Option<i64>> = columns
-        .iter()
-        .map(|(top, of)| {
-            let all = || rows.iter().filter_map(|row| tenths(of(top(row))));
-            all().max().filter(|best| all().any(|other| other < *best))
-        })
-        .collect();
-    let figures = |row: &Row, is_student: bool| -> Vec<Cell> {
-        let cells = columns.iter().zip(&best).map(|((top, of), best)| {
-            let value = of(top(row));
-            let strong = is_student && best.is_some() && tenths(value) == *best;
-            Cell { text: score(value), strong, ..Cell::default() }
-        });
-        cells.collect()
     };
     if let Some(teacher) = &data.results.teacher {
         let name = Cell { text: teacher.arm.clone(), aside: "teacher".into(), ..Cell::default() };
-        let cells = std::iter::once(name).chain(figures(teacher, false));
-        table.rows.push(line(cells));
+        table.rows.push(line(std::iter::once(name).chain(score_cells(teacher, measures, None))));
     }
+    let best = best(rows.iter(), measures);
     for (at, row) in rows.iter().enumerate() {
-        let name = Cell {
-            text: row.arm.clone(),
-            aside: row.mode.map_or_else(String::new, |mode| mode.to_string()),
-            strong: false,
-            arm: arms.iter().position(|arm| *arm == row.arm),
-        };
-        let mut next = line(std::iter::once(name).chain(figures(row, true)));
+        let name = technique(data, &row.arm, row.mode);
+        let mut next = line(std::iter::once(name).chain(score_cells(row, measures, Some(&best))));
         next.apart = at == 0 && data.results.teacher.is_some();
         table.rows.push(next);
     }
     Some(table)
+}
+
+/// The scores of Table 3 by language, where there are several.
+pub(super) fn languages(data: &ReportData) -> Option<Table> {
+    let rows = &data.results.languages;
+    let mut table = Table {
+        title: "Results by language".into(),
+        groups: halves(3, &TABLE_3),
+        columns: [text("Language"), figures("Problems"), text("Techniques")]
+            .into_iter()
+            .chain(titles(&TABLE_3))
+            .collect(),
+        rows: Vec::new(),
+    };
+    for (at, row) in rows.iter().enumerate() {
+        let of_language = rows.iter().filter(|other| other.language == row.language);
+        let best = best(of_language.map(|other| &other.row), &TABLE_3);
+        let start = [
+            row.language.title().into(),
+            count(row.problems).into(),
+            technique(data, &row.row.arm, row.row.mode),
+        ];
+        let mut next = line(start.into_iter().chain(score_cells(&row.row, &TABLE_3, Some(&best))));
+        next.apart = at > 0 && rows[at - 1].language != row.language;
+        table.rows.push(next);
+    }
+    (!rows.is_empty()).then_some(table)
+}
+
+/// `before` columns, then those of Top-1 and those of Top-5.
+fn halves(before: usize, measures: &[Measure]) -> Vec<(&'static str, usize)> {
+    vec![("", before), (TOPS[0].0, measures.len()), (TOPS[1].0, measures.len())]
+}
+
+fn titles(measures: &[Measure]) -> impl Iterator<Item = Column> {
+    let titles = || measures.iter().map(|measure| figures(measure.title));
+    titles().chain(titles())
+}
+
+fn score_columns(measures: &[Measure]) -> impl Iterator<Item = (ScoresOf, &Measure)> {
+    TOPS.iter().flat_map(|(_, top)| measures.iter().map(move |measure| (*top, measure)))
+}
+
+/// The best figure of each column; none where it does not tell rows apart.
+fn best<'a>(rows: impl Iterator<Item = &'a Row> + Clone, measures: &[Measure]) -> Vec<Option<i64>> {
+    score_columns(measures)
+        .map(|(top, measure)| {
+            let all = || rows.clone().filter_map(|row| tenths((measure.of)(top(row))));
+            all().max().filter(|best| all().any(|other| other < *best))
+        })
+        .collect()
+}
+
+/// The figures of a row, those in bold that equal the best.
+fn score_cells(row: &Row, measures: &[Measure], best: Option<&[Option<i64>]>) -> Vec<Cell> {
+    score_columns(measures)
+        .enumerate()
+        .map(|(at, (top, measure))| {
+            let value = (measure.of)(top(row));
+            let best = best.and_then(|best| *best.get(at)?);
+            let strong = best.is_some() && tenths(value) == best;
+            Cell { text: score(value), strong, ..Cell::default() }
+        })
+        .collect()
+}
+
+/// The name of an arm with its mode, in its colour.
+fn technique(data: &ReportData, arm: &str, mode: Option<Mode>) -> Cell {
+    Cell {
+        text: arm.to_owned(),
+        aside: mode.map_or_else(String::new, |mode| mode.to_string()),
+        strong: false,
+        arm: words::arms(data).iter().position(|known| *known == arm),
+    }
+}
+
+/// The differences between the rows.
+pub(super) fn differences(data: &ReportData) -> Option<Table> {
+    let differences = &data.results.differences;
+    let row = |found: &Difference| {
+        let interval = format!("[{}, {}]", words::signed(found.low), words::signed(found.high));
+        let difference =
+            Cell { text: words::signed(found.difference), aside: interval, ..Cell::default() };
+        let ps = [found.p, found.p_holm].map(|p| Cell::from(number(p, 4)));
+        let names = [&found.a, &found.b, &found.measure].map(|name| Cell::from(name.clone()));
+        let end = [Cell::from(words::verdict(found))];
+        line(names.into_iter().chain([difference]).chain(ps).chain(end))
+    };
+    (!differences.is_empty()).then(|| Table {
+        title: "Differences at Top-1".into(),
+        groups: Vec::new(),
+        columns: vec![
+            text("A"),
+            text("B"),
+            text("Measure"),
+            figures("A − B"),
+            figures("p"),
+            figures("Holm’s p"),
+            text("Verdict"),
+        ],
+        rows: differences.iter().map(row).collect(),
+    })
+}
+
+/// How the scores of the first answers are spread.
+pub(super) fn spreads(data: &ReportData) -> Option<Table> {
+    let shares = ["Lowest", "10 %", "25 %", "Median", "75 %", "90 %", "Highest"];
+    let row = |spread: &Spread| {
+        let scores = spread::scores(spread);
+        let cells = [0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0]
+            .map(|share| score(spread::quantile(&scores, share)).into());
+        let start = [technique(data, &spread.arm, spread.mode), count(scores.len() as u64).into()];
+        line(start.into_iter().chain(cells))
+    };
+    (!data.spreads.is_empty()).then(|| Table {
+        title: "CodeBLEU of the first answers: this share of them has at most …".into(),
+        groups: Vec::new(),
+        columns: [text("Techniques"), figures("Answers")]
+            .into_iter()
+            .chain(shares.map(figures))
+            .collect(),
+        rows: data.spreads.iter().map(row).collect(),
+    })
+}
+
+/// Mean scores of the first answers by the length of the reference.
+pub(super) fn by_length(data: &ReportData) -> Option<Table> {
+    let groups = spread::length_groups(&data.spreads);
+    let title = |(low, high): &(u64, u64)| match low == high {
+        true => figures(count(*low)),
+        false => figures(format!("{}–{}", count(*low), count(*high))),
+    };
+    let row = |spread: &Spread| {
+        let means = groups.iter().map(|group| {
+            let (_, mean, answers) = spread::mean_in(spread, *group);
+            Cell { text: score(mean), aside: format!("of {}", count(answers)), ..Cell::default() }
+        });
+        let rho = number(spread::correlation(spread), 2).into();
+        line([technique(data, &spread.arm, spread.mode)].into_iter().chain(means).chain([rho]))
+    };
+    (!groups.is_empty()).then(|| Table {
+        title: "Mean CodeBLEU of the first answers by the length of the reference in tokens".into(),
+        groups: vec![("", 1), ("Tokens of the reference", groups.len()), ("", 1)],
+        columns: [text("Techniques")]
+            .into_iter()
+            .chain(groups.iter().map(title))
+            .chain([figures("Spearman’s ρ")])
+            .collect(),
+        rows: data.spreads.iter().map(row).collect(),
+    })
+}
+
+/// What training took.
+pub(super) fn training(data: &ReportData) -> Option<Table> {
+    let row = |training: &super::data::Training| {
+        let speed = training.tokens as f64 / training.seconds;
+        let speed = Some(speed).filter(|speed| speed.is_finite()).map(|speed| speed.round() as u64);
+        let cells = [
+            count(training.parameters),
+            count(training.lessons),
+            count(training.cut),
+            count(training.steps),
+            count(training.tokens),
+            duration(Some(training.seconds)),
+            known(speed),
+        ];
+        let name = technique(data, &training.arm, None);
+        line([name].into_iter().chain(cells.map(Cell::from)))
+    };
+    let titles =
+        ["Parameters", "Lessons", "Texts cut", "Steps", "Tokens", "Time", "Tokens a second"];
+    (!data.training.is_empty()).then(|| Table {
+        title: "What training took".into(),
+        groups: Vec::new(),
+        columns: [text("Student")].into_iter().chain(titles.map(figures)).collect(),
+        rows: data.training.iter().map(row).collect(),
+    })
+}
+
+/// The run's files.
+pub(super) fn files(data: &ReportData) -> Option<Table> {
+    let row = |stamp: &super::data::Stamp| {
+        line([stamp.name.clone(), count(stamp.bytes), stamp.hash.clone()])
+    };
+    (!data.files.is_empty()).then(|| Table {
+        title: "Files, with the first 16 digits of their BLAKE3 hash".into(),
+        groups: Vec::new(),
+        columns: vec![text("File"), figures("Bytes"), text("Hash")],
+        rows: data.files.iter().map(row).collect(),
+    })
 }
 
 /// The corpus as the paper's Table 2, with the splits beside.
@@ -240,6 +410,10 @@ pub(super) fn teach(data: &ReportData) -> Option<Table> {
         line(["Tokens read".to_owned(), known(teach.prompt_tokens), String::new()]),
         line(["Tokens written".to_owned(), known(teach.completion_tokens), String::new()]),
     ];
+    if teach.cost.is_some() {
+        let cost = number(teach.cost, 4);
+        rows.push(line(["Cost, in the currency of teacher.price".to_owned(), cost, String::new()]));
+    }
     if let Some(part) = teach.without_rule {
         let share = match number(Some(part * 100.0), 2) {
             share if share == words::UNKNOWN => share,

@@ -56,6 +56,16 @@ fn fixture() -> ReportData {
         cb: Some(41.27),
     };
     let steps = plan(&[(0, "set t to 0"), (0, "for each x in xs:"), (1, "add x to t")]);
+    let sample = Sample {
+        id: "statistics.py:total".into(),
+        language: Language::Python,
+        query: "Add up a list of numbers.".into(),
+        reference: "def total(xs):\n    t = 0\n    for x in xs:\n        t += x\n    return t\n"
+            .into(),
+        pseudocode: steps.clone(),
+        pseudocode_by: "the verbaliser".into(),
+        answers: Vec::new(),
+    };
     ReportData {
         run: "stdlib".into(),
         command: "distill run examples/stdlib.toml".into(),
@@ -87,6 +97,7 @@ fn fixture() -> ReportData {
             rejected: [("too long".into(), 11)].into(),
             prompt_tokens: None,
             completion_tokens: Some(412_345),
+            cost: Some(0.0825),
             without_rule: Some(0.0),
         }),
         results: Results {
@@ -105,19 +116,64 @@ fn fixture() -> ReportData {
                 row("distilled", Mode::Direct, 9.96),
                 row("distilled", Mode::Chained, 8.7),
             ],
+            languages: [(Language::Go, 20), (Language::Python, 180)]
+                .map(|(language, problems)| {
+                    let row = row("distilled", Mode::Direct, problems as f64 / 10.0);
+                    LanguageRow { language, problems, row }
+                })
+                .into(),
+            differences: ["above", "cannot_tell"]
+                .map(|verdict| Difference {
+                    a: "distilled (direct)".into(),
+                    b: "plain (direct)".into(),
+                    measure: "TM".into(),
+                    difference: Some(0.76),
+                    low: Some(-0.04),
+                    high: Some(1.5),
+                    p: Some(0.25),
+                    p_holm: Some(0.5),
+                    verdict: verdict.into(),
+                })
+                .into(),
         },
         curves: vec![curve("plain", false), curve("distilled", true)],
+        training: vec![Training {
+            arm: "distilled".into(),
+            parameters: 2_345_678,
+            lessons: 3912,
+            cut: 17,
+            steps: 1200,
+            tokens: 1_000_000,
+            seconds: 160.0,
+        }],
+        spreads: [("plain", Mode::Direct), ("distilled", Mode::Chained)]
+            .map(|(arm, mode)| Spread {
+                arm: arm.into(),
+                mode: Some(mode),
+                answers: (0..50u32)
+                    .map(|at| SpreadAnswer {
+                        cb: Some(f64::from(at * 2)),
+                        reference_tokens: u64::from(100 - at),
+                        answer_tokens: 20,
+                    })
+                    .collect(),
+            })
+            .into(),
+        ranked: [Place::Best, Place::Worst]
+            .map(|place| RankedSample {
+                place,
+                sample: Sample {
+                    answers: vec![answer("distilled", Mode::Chained, steps.clone())],
+                    ..sample.clone()
+                },
+            })
+            .into(),
         samples: vec![Sample {
-            id: "statistics.py:total".into(),
-            language: Language::Python,
-            query: "Add up a list of numbers.".into(),
-            reference:
-                "def total(xs):\n    t = 0\n    for x in xs:\n        t += x\n    return t\n".into(),
-            pseudocode: steps.clone(),
             answers: vec![
                 answer("plain", Mode::Direct, Pseudocode::default()),
                 answer("distilled", Mode::Chained, steps),
             ],
+            ..sample
         }],
         config: "[student]\npreset = \"nano\"\n".into(),
         config_hash: "5f2a".into(),
@@ -133,6 +189,7 @@ fn fixture() -> ReportData {
         ],
         versions: [("libtorch".into(), "2.11.0".into())].into(),
         machine: Machine { os: "linux x86_64".into(), device: "cpu".into(), threads: Some(2) },
+        files: vec![Stamp { name: "lessons.jsonl".into(), bytes: 1234, hash: "0af3".into() }],
     }
 }
 
@@ -282,6 +339,23 @@ fn both_show_the_same_tables() {
     assert!(page.contains("<th scope=\"colgroup\" colspan=\"4\">Top-5</th>"));
     assert!(page.contains("<td class=\"n start\"><strong>13.0</strong></td>"));
     let page = shown(&page);
+    for (cell, line) in [
+        (
+            "| distilled (direct) | plain (direct) | TM | \\+0.8 (\\[0.0, +1.5\\]) | 0.2500 | 0.5000 | A is above B |",
+            "differences",
+        ),
+        ("| Go | 20 | distilled (direct) | 2.0 |", "languages"),
+        ("| plain (direct) | 50 | 0.0 | 8.0 | 24.0 | 48.0 |", "spread"),
+        ("| plain (direct) | 89.0 (of 10) |", "by length"),
+        (
+            "| distilled | 2,345,678 | 3,912 | 17 | 1,200 | 1,000,000 | 2 min 40 s | 6,250 |",
+            "costs",
+        ),
+        ("| Cost, in the currency of teacher.price | 0.0825 |", "price"),
+        ("| lessons.jsonl | 1,234 | 0af3 |", "files"),
+    ] {
+        assert!(text.contains(cell), "{line}: {text}");
+    }
     for cell in ["4,231", "71.4", "99.8 %", "3 min 24 s", "412,345", "distill run examples"] {
         assert!(page.contains(cell), "{cell}");
     }
@@ -293,6 +367,61 @@ fn lines_in_common_with_the_reference_are_tinted() {
     let tinted = "<span class=\"same\">def total(xs):</span>\n    return sum(x)</code>";
     assert_eq!(page.matches(tinted).count(), 2);
     assert_eq!(page.matches("class=\"same\"").count(), 2);
+}
+
+#[test]
+fn a_ranked_answer_stands_beside_its_reference_with_what_differs_marked() {
+    let data = fixture();
+    let page = html(&data);
+    assert!(
+        page.contains(
+            "<span class=\"codeline gone\" data-n=\"5\">    return <del>t</del>\n</span>"
+        ),
+        "{page}"
+    );
+    assert!(page.contains(
+        "<span class=\"codeline new\" data-n=\"2\">    return <ins>sum(x)</ins>\n</span>"
+    ));
+    assert!(
+        shown(&page).contains("1 line alike, 4 in the reference alone, 1 in the answer alone.")
+    );
+    let text = markdown(&data);
+    assert!(text.contains("### distilled (chained): best answer\n"));
+    assert!(text.contains("```diff\n def total(xs):\n-    t = 0\n-    for x in xs:\n"), "{text}");
+    assert!(text.contains("-    return t\n+    return sum(x)\n```"));
+    // Equal plans.
+    assert!(text.contains("The same line by line."));
+}
+
+#[test]
+fn every_chart_has_a_title_a_description_and_a_table() {
+    let page = html(&fixture());
+    let charts: Vec<&str> = page.split("<svg class=\"chart\"").skip(1).collect();
+    // Two tasks; two students' scores, and their scores over lengths.
+    assert_eq!(charts.len(), 6);
+    for chart in charts {
+        let (tag, rest) = chart.split_once('>').unwrap();
+        assert!(tag.contains("role=\"img\"") && !tag.contains("aria-label=\"\""), "{tag}");
+        let description = rest.trim_start().strip_prefix("<desc>").unwrap();
+        assert!(description.split_once("</desc>").unwrap().0.len() > 20);
+    }
+    assert_eq!(page.matches("<details>").count(), 4);
+    assert_eq!(page.matches("<svg class=\"strip above told\"").count(), 1);
+    assert_eq!(page.matches("<svg class=\"strip untold\"").count(), 1);
+    assert!(page.contains("50 answers: a quarter has at most 24.0, half at most 48.0,"));
+    assert!(page.contains("Spearman&#39;s ρ −1.00."));
+}
+
+#[test]
+fn headings_go_down_one_level_at_a_time() {
+    let page = html(&fixture());
+    let mut before = 0;
+    for tag in page.split("<h").skip(1) {
+        let Some(level) = tag.chars().next().and_then(|c| c.to_digit(10)) else { continue };
+        assert!(level <= before + 1, "h{level} after h{before}: {tag:.60}");
+        before = level;
+    }
+    assert_eq!(page.matches("<h1>").count(), 1);
 }
 
 #[test]
@@ -320,6 +449,7 @@ fn findings_say_what_the_table_shows_and_no_more() {
         said[2].starts_with("At Top-1, distilled (chained) is below plain (direct) in TM (−0.5)")
     );
     assert!(said[4].contains("200 problems") && said[4].contains("0.5 points"), "{}", said[4]);
+    assert!(said[4].contains("Of 2 differences tested at Top-1, 1 is told from chance"));
     assert!(said[5].starts_with("Validation loss of plain went from 9.600 to "), "{}", said[5]);
     assert!(said[6].contains("in pseudocode (step 1,200) and from"), "{}", said[6]);
     assert!(shown(&html(&data)).contains(&said[0]));
@@ -365,9 +495,15 @@ fn missing_parts_leave_a_sound_report() {
     no_curves.curves.clear();
     let mut no_samples = fixture();
     no_samples.samples.clear();
-    assert!(!html(&no_samples).contains("Sample answers"));
+    no_samples.ranked.clear();
+    assert!(!html(&no_samples).contains("<article"));
+    let mut no_scores = fixture();
+    for answer in no_scores.spreads.iter_mut().flat_map(|spread| &mut spread.answers) {
+        (answer.cb, answer.reference_tokens) = (Some(f64::NAN), 0);
+    }
     let mut only_code = fixture();
     only_code.curves.truncate(1);
+    only_code.spreads.clear();
     assert_eq!(html(&only_code).matches("<svg class=\"chart\"").count(), 1);
     let mut undefined = fixture();
     for point in undefined.curves.iter_mut().flat_map(|curve| &mut curve.points) {
@@ -388,8 +524,16 @@ fn missing_parts_leave_a_sound_report() {
         }],
         ..ReportData::default()
     };
-    let all =
-        [ReportData::default(), no_plain, no_curves, no_samples, only_code, undefined, one_point];
+    let all = [
+        ReportData::default(),
+        no_plain,
+        no_curves,
+        no_samples,
+        no_scores,
+        only_code,
+        undefined,
+        one_point,
+    ];
     for data in all {
         for text in [html(&data), markdown(&data)] {
             for undefined in ["NaN", "inf ", ">inf", "None", "Some("] {
@@ -430,7 +574,20 @@ fn hostile_text_is_shown_and_never_obeyed() {
         data.curves[1].arm = own();
         data.results.rows[1].arm = own();
         data.results.teacher.as_mut().unwrap().arm = own();
+        data.training[0].arm = own();
+        data.results.differences[0].a = own();
+        data.results.differences[1].measure = own();
+        data.results.differences[1].verdict = own();
+        data.spreads[1].arm = own();
+        data.files[0] = Stamp { name: own(), bytes: 1, hash: own() };
+        data.results.languages[0].row.arm = own();
+        let ranked = &mut data.ranked[0].sample;
+        (ranked.id, ranked.query, ranked.reference) = (own(), own(), own());
+        (ranked.pseudocode, ranked.pseudocode_by) = (steps.clone(), own());
+        ranked.answers[0].code = format!("{text} x");
+        ranked.answers[0].pseudocode = steps.clone();
         let sample = &mut data.samples[0];
+        sample.pseudocode_by = own();
         (sample.id, sample.query, sample.reference) = (own(), own(), own());
         sample.pseudocode = steps.clone();
         sample.answers[0].arm = own();

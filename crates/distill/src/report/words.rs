@@ -1,9 +1,12 @@
 //! The words and figures that both renderings share: how a number is written, what the numbers say.
 
-use super::data::{Curve, Losses, ReportData, Row, Scores};
+use distill_core::Mode;
+
+use super::data::{Curve, Difference, Losses, Place, ReportData, Row, Scores};
+use super::diff::Diff;
 
 /// What stands for a value that is not known or not a number.
-pub(super) const UNKNOWN: &str = "–";
+pub(crate) const UNKNOWN: &str = "–";
 
 /// Where a loss stands.
 pub(super) type LossOf = fn(&Losses) -> Option<f64>;
@@ -87,7 +90,7 @@ fn finite(value: Option<f64>) -> Option<f64> {
 }
 
 /// A figure with so many decimals.
-pub(super) fn number(value: Option<f64>, decimals: usize) -> String {
+pub(crate) fn number(value: Option<f64>, decimals: usize) -> String {
     match finite(value) {
         // Nobody reads three hundred digits.
         Some(value) if value.abs() >= 1e12 => format!("{value:.2e}"),
@@ -116,7 +119,7 @@ pub(super) fn tenths(value: Option<f64>) -> Option<i64> {
 }
 
 /// A number of things: `12,345`.
-pub(super) fn count(value: u64) -> String {
+pub(crate) fn count(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
@@ -160,7 +163,7 @@ pub(super) fn duration(seconds: Option<f64>) -> String {
 }
 
 /// `a`, `a and b`, `a, b and c`.
-pub(super) fn list(items: &[String]) -> String {
+pub(crate) fn list(items: &[String]) -> String {
     match items {
         [] => String::new(),
         [one] => one.clone(),
@@ -169,14 +172,14 @@ pub(super) fn list(items: &[String]) -> String {
 }
 
 /// `1 problem`, `2 problems`.
-pub(super) fn plural(number: u64, one: &str) -> String {
+pub(crate) fn plural(number: u64, one: &str) -> String {
     format!("{} {one}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
 /// Makes what a terminal or browser would obey visible instead: control characters become their
 /// pictures (U+2400 and on), those that reorder or break lines their code points. Line breaks and
 /// tabs stay; `\r\n` counts as one line break.
-pub(super) fn visible(text: &str) -> String {
+pub(crate) fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {
@@ -207,9 +210,46 @@ pub(super) fn one_line(text: &str) -> String {
 
 /// What a row is called in a sentence: `distilled (chained)`.
 pub(super) fn row_name(row: &Row) -> String {
-    match row.mode {
-        Some(mode) => format!("{} ({mode})", row.arm),
-        None => row.arm.clone(),
+    technique(&row.arm, row.mode)
+}
+
+/// An arm with its mode: `distilled (chained)`.
+pub(super) fn technique(arm: &str, mode: Option<Mode>) -> String {
+    match mode {
+        Some(mode) => format!("{arm} ({mode})"),
+        None => arm.to_owned(),
+    }
+}
+
+/// What an answer with this place is called.
+pub(super) fn place(place: Place) -> &'static str {
+    match place {
+        Place::Best => "Best answer",
+        Place::Median => "Median answer",
+        Place::Worst => "Worst answer",
+    }
+}
+
+/// Above the answers that stand for all of a student's.
+pub(super) const RANKED_NOTE: &str = "Of the first answers of each student the best, the median and \
+    the worst by CodeBLEU; among equals the first in the order of the problems. What the reference \
+    alone has is marked −, what the answer alone has +.";
+
+/// Above the answers to the same problems.
+pub(super) const SAMPLES_NOTE: &str = "The first answer of each student to the first problems that \
+    were answered, whatever their scores.";
+
+/// How two texts compare: `5 lines alike, 3 in the reference alone, 4 in the answer alone`.
+pub(super) fn compared(diff: &Diff<'_>) -> String {
+    let (reference, answer) = diff.differing();
+    match (reference, answer) {
+        (0, 0) => "The same line by line.".into(),
+        _ => format!(
+            "{} alike, {} in the reference alone, {} in the answer alone.",
+            plural(diff.shared as u64, "line"),
+            count(reference as u64),
+            count(answer as u64)
+        ),
     }
 }
 
@@ -287,7 +327,7 @@ pub(super) fn findings(data: &ReportData) -> Vec<String> {
         }
     }
     if !said.is_empty() {
-        said.push(caution(data.results.problems));
+        said.push(caution(data));
     }
     said.extend(data.curves.iter().filter_map(loss_finding));
     said
@@ -334,19 +374,54 @@ fn highest(rows: &[Row], top: &str, of: ScoresOf) -> Option<String> {
     (!items.is_empty()).then(|| format!("Highest at {top}: {}.", items.join("; ")))
 }
 
-fn caution(problems: u64) -> String {
-    match problems {
-        0 => "No number of test problems is recorded with these scores, and no difference was \
-              tested for significance."
-            .into(),
+fn caution(data: &ReportData) -> String {
+    let problems = data.results.problems;
+    let on = match problems {
+        0 => return "No number of test problems is recorded with these scores.".into(),
         _ => format!(
-            "These are scores on {}. No difference was tested for significance; one problem more \
-             or less moves exact match by {} points.",
+            "These are scores on {}; one problem more or less moves exact match by {} points.",
             plural(problems, "problem"),
             number(Some(100.0 / problems as f64), if problems > 1000 { 2 } else { 1 })
         ),
+    };
+    let differences = &data.results.differences;
+    let told = differences.iter().filter(|found| found.verdict != "cannot_tell").count();
+    match (differences.len(), told) {
+        (0, _) => format!("{on} No difference was tested for significance."),
+        (all, 0) => {
+            format!("{on} None of the {all} differences tested at Top-1 is told from chance.")
+        }
+        (all, told) => format!(
+            "{on} Of {all} differences tested at Top-1, {told} {} told from chance, each named under \
+             Differences; the others may be chance.",
+            if told == 1 { "is" } else { "are" }
+        ),
     }
 }
+
+/// A verdict in words.
+pub(super) fn verdict(found: &Difference) -> &str {
+    match found.verdict.as_str() {
+        "above" => "A is above B",
+        "below" => "A is below B",
+        "cannot_tell" => "cannot tell",
+        other => other,
+    }
+}
+
+/// Points with a sign.
+pub(super) fn signed(value: Option<f64>) -> String {
+    match score(value) {
+        text if finite(value).is_some_and(|value| value > 0.0) => format!("+{text}"),
+        text => text,
+    }
+}
+
+/// Below the differences.
+pub(super) const DIFFERENCES_NOTE: &str = "A less B at Top-1 in points, with a 95 % interval by \
+    bootstrap over the problems (10,000 resamples); p by approximate randomisation, corrected after \
+    Holm for all lines. Above or below is said where both agree. One training of each student: what \
+    another seed would give is not in these intervals; an experiment with seeds says that.";
 
 /// Validation loss of one task before training and where the weights were kept.
 pub(super) struct Progress {

@@ -1,15 +1,20 @@
 //! The report's data, gathered from the files of a run.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs::File;
 
 use distill_core::jsonl::{self, read_all};
-use distill_core::{Answer, Lesson, Mode, Problem};
+use distill_core::{Answer, Language, Lesson, Mode, Problem};
+use evaluation_statistics::{Plan, Verdict};
 use serde::Deserialize;
 
 use crate::config::{Arm, TeacherKind};
+use crate::error::io;
+use crate::experiment::{Contrast, contrasts_of_run, figure_name};
 use crate::report::{
-    self, Curve, CurvePoint, Dataset, Lengths, Losses, Machine, Pairs, ReportData, Results, Row,
-    Sample, SampleAnswer, Scores, Setting, Stage,
+    self, Curve, CurvePoint, Dataset, Difference, LanguageRow, Lengths, Losses, Machine, Pairs,
+    Place, RankedSample, ReportData, Results, Row, Sample, SampleAnswer, Scores, Setting, Spread,
+    SpreadAnswer, Stage, Stamp, Training,
 };
 use crate::run::{read_json, write_json};
 use crate::stages::corpus::CorpusDone;
@@ -17,8 +22,8 @@ use crate::stages::teach::TeachDone;
 use crate::stages::{AnswersDone, ScoreRecord, TrainingDone};
 use crate::{Result, Run, StageRecord};
 
-/// Sample answers shown.
-const SAMPLES: usize = 5;
+/// Problems shown with the answers of all students.
+const SAMPLES: usize = 3;
 
 /// Below this share of different best answers a student is said not to listen to the problem.
 const VARIED: f64 = 0.5;
@@ -51,25 +56,27 @@ fn gather(run: &Run<'_>) -> Result<ReportData> {
     let answers: Vec<Answer> = records(&run.folder.answers())?;
     let lessons: Vec<Lesson> = records(&run.folder.lessons())?;
 
+    let teacher = match run.config.teacher.kind {
+        TeacherKind::Verbaliser => "verbaliser".into(),
+        TeacherKind::Corpus => "the corpus itself".into(),
+        TeacherKind::Openai | TeacherKind::Replay => run.config.teacher.model()?,
+    };
+    let problems: Vec<Problem> = records(&run.folder.problems("test"))?;
+    let shown = Shown::new(&teacher, &problems, &answers, &scores, &lessons);
     let rows = rows(run, &scores);
     let warnings =
         rows.iter().filter_map(|row| varied_answers(&answers, &row.arm, row.mode?)).collect();
-    let curves: Vec<Curve> = run
-        .config
-        .training
-        .arms
-        .iter()
-        .map(|&arm| curve(run, arm, trained.get(&arm)))
-        .collect::<Result<_>>()?;
+    let (mut curves, mut training) = (Vec::new(), Vec::new());
+    for &arm in &run.config.training.arms {
+        let lines: Vec<MetricsLine> = records(&run.folder.metrics(arm))?;
+        curves.push(curve(&lines, arm, trained.get(&arm)));
+        training.extend(trained.get(&arm).map(|done| took(&lines, arm, done)));
+    }
     Ok(ReportData {
         run: run.config.name.clone(),
         command: run.command.clone(),
         setting: Setting {
-            teacher: match run.config.teacher.kind {
-                TeacherKind::Verbaliser => "verbaliser".into(),
-                TeacherKind::Corpus => "the corpus itself".into(),
-                TeacherKind::Openai | TeacherKind::Replay => run.config.teacher.model()?,
-            },
+            teacher: teacher.clone(),
             student: run.config.student.preset.clone(),
             parameters: trained.values().next().map(|done| done.parameters),
             corpus: corpus.source.clone(),
@@ -82,14 +89,19 @@ fn gather(run: &Run<'_>) -> Result<ReportData> {
             test_split: Some(corpus.statistics.test as u64),
             method:
                 "Every figure is the mean over the problems of the figure of one answer, variant \
-                     `paper`; a problem whose texts have no dataflow counts in no DM."
+                     paper; a problem whose texts have no dataflow counts in no DM."
                     .into(),
             baseline: Some(Arm::Plain.name().into()),
             teacher: None,
             rows,
+            languages: languages(run, &scores, &problems),
+            differences: differences(&scores)?,
         },
         curves,
-        samples: samples(run, &answers, &scores, &lessons)?,
+        training,
+        spreads: spreads(run, &shown),
+        ranked: ranked(run, &shown),
+        samples: samples(&answers, &shown),
         config: run.config.to_toml()?,
         config_hash: blake3::hash(run.config.to_toml()?.as_bytes()).to_hex()[..16].to_owned(),
         seeds: BTreeMap::from([("run".to_owned(), run.config.seed)]),
@@ -100,6 +112,7 @@ fn gather(run: &Run<'_>) -> Result<ReportData> {
             device: "cpu".into(),
             threads: run.config.threads.and_then(|threads| u32::try_from(threads).ok()),
         },
+        files: stamps(run)?,
     })
 }
 
@@ -124,25 +137,79 @@ fn trained(run: &Run<'_>) -> Result<BTreeMap<Arm, TrainingDone>> {
 
 // ---- results
 
-fn rows(run: &Run<'_>, scores: &[ScoreRecord]) -> Vec<Row> {
+/// Every arm in every mode, in the order in which they are shown.
+fn techniques(run: &Run<'_>) -> impl Iterator<Item = (&'static str, Mode)> {
+    run.config.training.arms.iter().flat_map(|&arm| {
+        let modes = arm.modes(&run.config.answers.modes);
+        modes.into_iter().map(move |mode| (arm.name(), mode))
+    })
+}
+
+fn rows<'s>(run: &Run<'_>, scores: impl IntoIterator<Item = &'s ScoreRecord> + Clone) -> Vec<Row> {
     let mut rows = Vec::new();
-    for &arm in &run.config.training.arms {
-        for mode in arm.modes(&run.config.answers.modes) {
-            let mut problems: BTreeMap<&str, Vec<&ScoreRecord>> = BTreeMap::new();
-            for score in scores.iter().filter(|s| s.arm == arm.name() && s.mode == mode) {
-                problems.entry(&score.problem).or_default().push(score);
-            }
-            if !problems.is_empty() {
-                rows.push(Row {
-                    arm: arm.name().into(),
-                    mode: Some(mode),
-                    top1: mean_of_best(&problems, 1),
-                    top5: mean_of_best(&problems, 5),
-                });
-            }
+    for (arm, mode) in techniques(run) {
+        let mut problems: BTreeMap<&str, Vec<&ScoreRecord>> = BTreeMap::new();
+        for score in scores.clone().into_iter().filter(|s| s.arm == arm && s.mode == mode) {
+            problems.entry(&score.problem).or_default().push(score);
+        }
+        if !problems.is_empty() {
+            rows.push(Row {
+                arm: arm.into(),
+                mode: Some(mode),
+                top1: mean_of_best(&problems, 1),
+                top5: mean_of_best(&problems, 5),
+            });
         }
     }
     rows
+}
+
+/// The rows of each language, where there are several.
+fn languages(run: &Run<'_>, scores: &[ScoreRecord], problems: &[Problem]) -> Vec<LanguageRow> {
+    let languages: HashMap<&str, Language> =
+        problems.iter().map(|problem| (problem.id.as_str(), problem.language)).collect();
+    let mut by_language: BTreeMap<Language, Vec<&ScoreRecord>> = BTreeMap::new();
+    for score in scores {
+        if let Some(&language) = languages.get(score.problem.as_str()) {
+            by_language.entry(language).or_default().push(score);
+        }
+    }
+    let several = by_language.len() > 1;
+    let mut all = Vec::new();
+    for (language, scores) in by_language.into_iter().filter(|_| several) {
+        let problems =
+            scores.iter().map(|score| score.problem.as_str()).collect::<BTreeSet<_>>().len() as u64;
+        let rows = rows(run, scores.iter().copied());
+        all.extend(rows.into_iter().map(|row| LanguageRow { language, problems, row }));
+    }
+    all
+}
+
+/// What tells the rows apart, with the plan that an experiment's tables have by default.
+fn differences(scores: &[ScoreRecord]) -> Result<Vec<Difference>> {
+    let contrasts = contrasts_of_run(scores, &Plan::default())?;
+    let points = |share: f64| Some(100.0 * share).filter(|points| points.is_finite());
+    let named = |name: &str| match name.rsplit_once(' ') {
+        Some((arm, mode)) => format!("{arm} ({mode})"),
+        None => name.to_owned(),
+    };
+    let difference = |contrast: Contrast| Difference {
+        a: named(&contrast.a_name),
+        b: named(&contrast.b_name),
+        measure: figure_name(&contrast.figure).to_owned(),
+        difference: points(contrast.found.difference),
+        low: points(contrast.found.low),
+        high: points(contrast.found.high),
+        p: Some(contrast.found.p).filter(|p| p.is_finite()),
+        p_holm: Some(contrast.p_holm).filter(|p| p.is_finite()),
+        verdict: match contrast.verdict {
+            Verdict::Above => "above",
+            Verdict::Below => "below",
+            Verdict::CannotTell => "cannot_tell",
+        }
+        .into(),
+    };
+    Ok(contrasts.into_iter().map(difference).collect())
 }
 
 /// For each metric, the mean over the problems of the best figure among the first `ranks` answers,
@@ -189,7 +256,7 @@ fn varied_answers(answers: &[Answer], arm: &str, mode: Mode) -> Option<String> {
 
 // ---- curves
 
-/// As much of a line of `metrics.jsonl` as the curves need.
+/// As much of a line of `metrics.jsonl` as the report needs.
 #[derive(Deserialize)]
 struct MetricsLine {
     event: String,
@@ -199,6 +266,10 @@ struct MetricsLine {
     total: Option<f64>,
     #[serde(default)]
     best: bool,
+    #[serde(default)]
+    tokens: u64,
+    #[serde(default)]
+    seconds: f64,
 }
 
 #[derive(Deserialize)]
@@ -207,8 +278,7 @@ struct MetricsLoss {
     code: Option<f64>,
 }
 
-fn curve(run: &Run<'_>, arm: Arm, done: Option<&TrainingDone>) -> Result<Curve> {
-    let lines: Vec<MetricsLine> = records(&run.folder.metrics(arm))?;
+fn curve(lines: &[MetricsLine], arm: Arm, done: Option<&TrainingDone>) -> Curve {
     let mut points: BTreeMap<u64, CurvePoint> = BTreeMap::new();
     let mut kept = None;
     for line in lines {
@@ -228,11 +298,25 @@ fn curve(run: &Run<'_>, arm: Arm, done: Option<&TrainingDone>) -> Result<Curve> 
             _ => {}
         }
     }
-    Ok(Curve {
+    Curve {
         arm: arm.name().into(),
         points: points.into_values().collect(),
         kept_step: done.map(|done| done.kept_step).or(kept),
-    })
+    }
+}
+
+/// What training a student took.
+fn took(lines: &[MetricsLine], arm: Arm, done: &TrainingDone) -> Training {
+    let trained = || lines.iter().filter(|line| line.event == "train");
+    Training {
+        arm: arm.name().into(),
+        parameters: done.parameters,
+        lessons: done.lessons as u64,
+        cut: done.cut as u64,
+        steps: done.steps,
+        tokens: trained().map(|line| line.tokens).sum(),
+        seconds: trained().map(|line| line.seconds).sum(),
+    }
 }
 
 // ---- dataset and samples
@@ -287,53 +371,145 @@ fn dataset(run: &Run<'_>, corpus: &CorpusDone, lessons: &[Lesson]) -> Result<Dat
     })
 }
 
-/// The first answered problems with the best answer of every student in every mode.
-fn samples(
-    run: &Run<'_>,
-    answers: &[Answer],
-    scores: &[ScoreRecord],
-    lessons: &[Lesson],
-) -> Result<Vec<Sample>> {
-    let mut chosen: Vec<&str> = Vec::new();
-    for answer in answers {
-        if chosen.len() < SAMPLES && !chosen.contains(&answer.problem.as_str()) {
-            chosen.push(&answer.problem);
+/// What samples are made of, by problem.
+struct Shown<'a> {
+    /// The teacher's name.
+    teacher: &'a str,
+    problems: HashMap<&'a str, &'a Problem>,
+    lessons: HashMap<&'a str, &'a Lesson>,
+    /// The first answer of every arm and mode.
+    answers: HashMap<(&'a str, &'a str, Mode), &'a Answer>,
+    /// The scores of the first answers, in the order of the answers.
+    scores: Vec<&'a ScoreRecord>,
+}
+
+impl<'a> Shown<'a> {
+    fn new(
+        teacher: &'a str,
+        problems: &'a [Problem],
+        answers: &'a [Answer],
+        scores: &'a [ScoreRecord],
+        lessons: &'a [Lesson],
+    ) -> Shown<'a> {
+        let key = |answer: &'a Answer| (answer.problem.as_str(), answer.arm.as_str(), answer.mode);
+        let best = answers.iter().filter(|answer| answer.rank == 1);
+        Shown {
+            teacher,
+            problems: problems.iter().map(|problem| (problem.id.as_str(), problem)).collect(),
+            lessons: lessons.iter().map(|lesson| (lesson.id.as_str(), lesson)).collect(),
+            answers: best.map(|answer| (key(answer), answer)).collect(),
+            scores: scores.iter().filter(|score| score.rank == 1).collect(),
         }
     }
-    let problems: Vec<Problem> = records(&run.folder.problems("test"))?;
-    let problems: HashMap<&str, &Problem> = problems.iter().map(|p| (p.id.as_str(), p)).collect();
-    let lessons: HashMap<&str, &Lesson> = lessons.iter().map(|l| (l.id.as_str(), l)).collect();
-    let scores: HashMap<(&str, &str, Mode, usize), &ScoreRecord> =
-        scores.iter().map(|s| ((s.problem.as_str(), s.arm.as_str(), s.mode, s.rank), s)).collect();
-    let sample = |id: &str| {
-        let problem = problems.get(id)?;
-        let answers = answers.iter().filter(|answer| answer.problem == id && answer.rank == 1);
+
+    /// The scores of one student's first answers in one mode.
+    fn of(&self, arm: &str, mode: Mode) -> impl Iterator<Item = &'a ScoreRecord> {
+        self.scores.iter().copied().filter(move |score| score.arm == arm && score.mode == mode)
+    }
+
+    /// A problem without answers.
+    fn sample(&self, id: &str) -> Option<Sample> {
+        let problem = self.problems.get(id)?;
+        let reference = problem.reference.clone().unwrap_or_default();
+        // The teacher is asked about the other splits only: what the verbaliser makes of the reference
+        // stands in for its plan.
+        let (pseudocode, pseudocode_by) = match self.lessons.get(id) {
+            Some(lesson) => (lesson.solution.pseudocode.clone(), self.teacher.to_owned()),
+            None => match verbaliser::verbalise(problem.language, &reference) {
+                Ok(told) => (told.pseudocode, "the verbaliser".to_owned()),
+                Err(_) => Default::default(),
+            },
+        };
         Some(Sample {
             id: id.to_owned(),
             language: problem.language,
             query: problem.query.clone(),
-            reference: problem.reference.clone().unwrap_or_default(),
-            pseudocode: lessons
-                .get(id)
-                .map(|lesson| lesson.solution.pseudocode.clone())
-                .unwrap_or_default(),
-            answers: answers
-                .map(|answer| {
-                    let score = scores.get(&(id, answer.arm.as_str(), answer.mode, 1));
-                    SampleAnswer {
-                        arm: answer.arm.clone(),
-                        mode: Some(answer.mode),
-                        pseudocode: answer.solution.pseudocode.clone(),
-                        code: answer.solution.code.clone(),
-                        exact: score.map(|score| score.exact),
-                        parses: score.map(|score| score.parses),
-                        cb: score.map(|score| 100.0 * score.score.scores.codebleu),
-                    }
-                })
-                .collect(),
+            reference,
+            pseudocode,
+            pseudocode_by,
+            answers: Vec::new(),
+        })
+    }
+
+    fn answer(&self, id: &str, arm: &str, mode: Mode) -> Option<SampleAnswer> {
+        let answer = self.answers.get(&(id, arm, mode))?;
+        let score = self.of(arm, mode).find(|score| score.problem == id);
+        Some(SampleAnswer {
+            arm: answer.arm.clone(),
+            mode: Some(mode),
+            pseudocode: answer.solution.pseudocode.clone(),
+            code: answer.solution.code.clone(),
+            exact: score.map(|score| score.exact),
+            parses: score.map(|score| score.parses),
+            cb: score.map(|score| 100.0 * score.score.scores.codebleu),
+        })
+    }
+}
+
+/// The first answered problems with the first answer of every student in every mode.
+fn samples(answers: &[Answer], shown: &Shown<'_>) -> Vec<Sample> {
+    let mut chosen: Vec<&str> = Vec::new();
+    let mut techniques: Vec<(&str, Mode)> = Vec::new();
+    for answer in answers {
+        if chosen.len() < SAMPLES && !chosen.contains(&answer.problem.as_str()) {
+            chosen.push(&answer.problem);
+        }
+        if !techniques.contains(&(&answer.arm, answer.mode)) {
+            techniques.push((&answer.arm, answer.mode));
+        }
+    }
+    let sample = |id: &&str| {
+        let answers =
+            techniques.iter().filter_map(|(arm, mode)| shown.answer(id, arm, *mode)).collect();
+        Some(Sample { answers, ..shown.sample(id)? })
+    };
+    chosen.iter().filter_map(sample).collect()
+}
+
+/// The best, the median and the worst answer of every student in every mode.
+fn ranked(run: &Run<'_>, shown: &Shown<'_>) -> Vec<RankedSample> {
+    let mut ranked = Vec::new();
+    for (arm, mode) in techniques(run) {
+        let mut scores: Vec<&ScoreRecord> = shown.of(arm, mode).collect();
+        // The sort is stable: among equals the first problem stays first.
+        let figure = |score: &ScoreRecord| score.score.scores.codebleu;
+        scores.sort_by(|one, two| figure(two).total_cmp(&figure(one)));
+        let worst = scores.last().map(|last| figure(last));
+        let places = [
+            (Place::Best, scores.first()),
+            (Place::Median, scores.get(scores.len() / 2).filter(|_| scores.len() > 2)),
+            (Place::Worst, scores.iter().skip(1).find(|score| Some(figure(score)) == worst)),
+        ];
+        for (place, score) in places {
+            ranked.extend(score.and_then(|score| {
+                let answers = vec![shown.answer(&score.problem, arm, mode)?];
+                let sample = Sample { answers, ..shown.sample(&score.problem)? };
+                Some(RankedSample { place, sample })
+            }));
+        }
+    }
+    ranked
+}
+
+/// The scores of the first answers of every student in every mode.
+fn spreads(run: &Run<'_>, shown: &Shown<'_>) -> Vec<Spread> {
+    let tokens = |text: &str| code_corpus::tokens::tokens(text).count() as u64;
+    let answer = |score: &ScoreRecord| {
+        let problem = shown.problems.get(score.problem.as_str())?;
+        let answer =
+            shown.answers.get(&(score.problem.as_str(), score.arm.as_str(), score.mode))?;
+        Some(SpreadAnswer {
+            cb: Some(100.0 * score.score.scores.codebleu),
+            reference_tokens: tokens(problem.reference.as_deref().unwrap_or_default()),
+            answer_tokens: tokens(&answer.solution.code),
         })
     };
-    Ok(chosen.into_iter().filter_map(sample).collect())
+    let spread = |(arm, mode): (&str, Mode)| Spread {
+        arm: arm.into(),
+        mode: Some(mode),
+        answers: shown.of(arm, mode).filter_map(answer).collect(),
+    };
+    techniques(run).map(spread).filter(|spread| !spread.answers.is_empty()).collect()
 }
 
 // ---- times and versions
@@ -365,4 +541,24 @@ fn versions(corpus: &CorpusDone) -> BTreeMap<String, String> {
     versions.insert("libtorch".to_owned(), "2.11.0".to_owned());
     versions.extend(corpus.versions.clone());
     versions
+}
+
+/// The files that a repetition should come to, as far as they are there. Times are in none of them.
+fn stamps(run: &Run<'_>) -> Result<Vec<Stamp>> {
+    let folder = &run.folder;
+    let mut paths: Vec<_> = crate::SPLITS.iter().map(|split| folder.problems(split)).collect();
+    paths.extend([folder.lessons(), folder.tokenizer()]);
+    let weights = |&arm: &Arm| folder.student(arm).join("model.safetensors");
+    paths.extend(run.config.training.arms.iter().map(weights));
+    paths.extend([folder.answers(), folder.scores()]);
+    let mut stamps = Vec::new();
+    for path in paths.into_iter().filter(|path| path.exists()) {
+        let mut hasher = blake3::Hasher::new();
+        let file = File::open(&path).map_err(io("read", &path))?;
+        let bytes = file.metadata().map_err(io("read", &path))?.len();
+        hasher.update_reader(file).map_err(io("read", &path))?;
+        let name = path.strip_prefix(folder.root()).unwrap_or(&path).display().to_string();
+        stamps.push(Stamp { name, bytes, hash: hasher.finalize().to_hex()[..16].to_owned() });
+    }
+    Ok(stamps)
 }

@@ -7,9 +7,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use code_syntax::Language;
 use codebleu::text::python_strip;
-use codebleu::{Pair, Scorer, UNIFORM, Variant, Weights};
-
-use crate::score::weights;
+use codebleu::{Pair, Scorer, UNIFORM, Variant, Weights, parse_weights};
 
 /// As `python -m codebleu` takes them.
 #[derive(Args)]
@@ -24,7 +22,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     lang: Language,
     /// Weights of n-gram, weighted n-gram, syntax and dataflow match.
-    #[arg(long, value_parser = weights, value_name = "A,B,C,D")]
+    #[arg(long, value_parser = parse_weights, value_name = "A,B,C,D")]
     params: Option<Weights>,
 }
 

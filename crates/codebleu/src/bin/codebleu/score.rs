@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use code_syntax::Language;
-use codebleu::{CodebleuError, Counts, Fix, Fixes, Pair, Scorer, UNIFORM, Variant, Weights};
+use codebleu::{
+    CodebleuError, Counts, Fix, Fixes, Pair, Scorer, UNIFORM, Variant, Weights, parse_weights,
+};
 use indicatif::ProgressBar;
 use rayon::ThreadPool;
 use rayon::prelude::*;
@@ -33,7 +35,7 @@ pub(crate) struct ScoreArguments {
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     fix: Vec<Fix>,
     /// Weights of n-gram, weighted n-gram, syntax and dataflow match.
-    #[arg(long, value_parser = weights, value_name = "A,B,C,D")]
+    #[arg(long, value_parser = parse_weights, value_name = "A,B,C,D")]
     weights: Option<Weights>,
     /// Threads to use; all processors by default.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
@@ -58,25 +60,11 @@ pub(crate) struct MergeArguments {
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// Weights of n-gram, weighted n-gram, syntax and dataflow match.
-    #[arg(long, value_parser = weights, value_name = "A,B,C,D")]
+    #[arg(long, value_parser = parse_weights, value_name = "A,B,C,D")]
     weights: Option<Weights>,
     /// Write JSON.
     #[arg(long)]
     json: bool,
-}
-
-pub(crate) fn weights(text: &str) -> Result<Weights, String> {
-    let parts: Result<Vec<f64>, _> = text.split(',').map(|part| part.trim().parse()).collect();
-    let weights: Weights = parts
-        .map_err(|error| error.to_string())?
-        .try_into()
-        .map_err(|_| "expected four numbers".to_owned())?;
-    let usable = weights.iter().all(|weight| weight.is_finite() && *weight >= 0.0);
-    if usable && weights != [0.0; 4] {
-        Ok(weights)
-    } else {
-        Err("weights must be finite, not negative and not all zero".into())
-    }
 }
 
 fn shard(text: &str) -> Result<(usize, usize), String> {

@@ -63,6 +63,7 @@ impl TeachDone {
                 .collect(),
             prompt_tokens: counted.then_some(self.usage.prompt_tokens),
             completion_tokens: counted.then_some(self.usage.completion_tokens),
+            cost: self.cost,
             without_rule: self
                 .coverage
                 .as_ref()
