@@ -71,7 +71,7 @@ fn main() -> anyhow::Result<()> {
     let ids: Vec<Vec<i64>> = serde_json::from_str(&text)
         .with_context(|| format!("{file:?} is no JSON array of arrays of token ids"))?;
     let examples: Vec<Example> =
-        ids.into_iter().map(|source| Example { source, target: Vec::new() }).collect();
+        ids.into_iter().map(|source| Example::new(source, Vec::new())).collect();
     let batch = Batch::new(&examples.iter().collect::<Vec<_>>(), Device::Cpu)?;
 
     let mut found: Vec<Vec<Hypothesis>> = Vec::new();

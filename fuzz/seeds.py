@@ -80,3 +80,62 @@ results = [
 ]
 lines = [json.dumps(result).encode() for result in results]
 write("teacher_batch", [*lines, b"\n".join(lines) + b"\n"])
+
+STUDENT = HERE.parent / "crates/student-t5/tests/fixtures"
+bins = [path.read_bytes() for path in sorted((STUDENT / "bin").glob("*.bin"))]
+safe = (STUDENT / "bin/model.safetensors").read_bytes()
+header = json.loads(safe[8 : 8 + int.from_bytes(safe[:8], "little")])
+indices = []
+for shard in ("a.safetensors", "a.bin"):
+    weights = {name: shard for name in header if name != "__metadata__"}
+    indices.append(json.dumps({"metadata": {}, "weight_map": weights}).encode())
+seeds = [bytes([0]) + safe, *(bytes([1]) + file for file in bins)]
+write("student_weights", [*seeds, bytes([2]) + indices[0], bytes([3]) + indices[1]])
+configs = [path.read_bytes() for path in sorted(STUDENT.glob("*/config.json"))]
+decoding = [path.read_bytes() for path in sorted(STUDENT.glob("*/generation_config.json"))]
+settings = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 512, "task_trigger": "token"}
+seeds = [bytes([0]) + file for file in configs] + [bytes([1]) + file for file in decoding]
+write("student_config", [*seeds, bytes([2]) + json.dumps(settings).encode()])
+special = ["<pad>", "<s>", "</s>", "<unk>", "<mask>"]
+vocabulary = {token: place for place, token in enumerate([*special, "a", "b", "c", "ab", "abc"])}
+flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+pieces = {"id": "A", "type_id": 0}, {"id": "</s>", "type_id": 0}
+ends = [{"Sequence": pieces[0]}, {"SpecialToken": pieces[1]}]
+tokenizer = {
+    "version": "1.0",
+    "truncation": None,
+    "padding": None,
+    "added_tokens": [{"id": place, "content": token, **flags} for place, token in enumerate(special)],
+    "normalizer": {"type": "NFC"},
+    "pre_tokenizer": byte_level,
+    "post_processor": {
+        "type": "TemplateProcessing",
+        "single": ends,
+        "pair": [*ends, {"Sequence": {"id": "B", "type_id": 1}}],
+        "special_tokens": {"</s>": {"id": "</s>", "ids": [2], "tokens": ["</s>"]}},
+    },
+    "decoder": byte_level,
+    "model": {
+        "type": "BPE",
+        "dropout": None,
+        "unk_token": "<unk>",
+        "continuing_subword_prefix": None,
+        "end_of_word_suffix": None,
+        "fuse_unk": False,
+        "byte_fallback": False,
+        "vocab": vocabulary,
+        "merges": [["a", "b"], ["ab", "c"]],
+    },
+}
+others = [
+    {"type": "WordLevel", "vocab": vocabulary, "unk_token": "<unk>"},
+    {"type": "WordPiece", "vocab": vocabulary, "unk_token": "<unk>", "continuing_subword_prefix": "##",
+     "max_input_chars_per_word": 100},
+    {"type": "Unigram", "vocab": [[token, -0.5 * id] for token, id in vocabulary.items()], "unk_id": 3},
+    {**tokenizer["model"], "merges": ["a b", "ab c"]},
+]
+files = [tokenizer, *({**tokenizer, "model": model} for model in others)]
+seeds = [bytes([0]) + json.dumps(file).encode() for file in files]
+pair = json.dumps(vocabulary).encode() + b"\x01#version: 0.2\na b\nab c\n"
+write("student_tokenizer", [*seeds, bytes([1]) + pair])

@@ -10,7 +10,6 @@ use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use code_corpus::Source;
 use distill::config::{Shard, TeacherKind};
-#[cfg(feature = "torch")]
 use distill::experiment::{Collected, Tables};
 #[cfg(feature = "torch")]
 use distill::experiment::{Experiment, Selection, collect, run as run_experiment};
@@ -279,6 +278,10 @@ struct AskArguments {
     /// direct: code alone; chained: pseudocode first, code from it.
     #[arg(long, default_value = "chained")]
     mode: Mode,
+    /// Chained: draw so many plans and sum each code's probability over them, instead of following the
+    /// likeliest plan.
+    #[arg(long, value_name = "COUNT")]
+    plans: Option<usize>,
     /// Number of answers.
     #[arg(long, short, default_value_t = 1)]
     n: usize,
@@ -685,11 +688,14 @@ fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
 #[cfg(feature = "torch")]
 fn ask(arguments: &AskArguments) -> Result<()> {
     let threads = arguments.threads.unwrap_or(1);
+    let plans =
+        arguments.plans.map(|count| distill::config::PlansConfig { count, ..Default::default() });
     let answers = distill::ask(
         &arguments.student,
         arguments.language,
         &arguments.query,
         arguments.mode,
+        plans.as_ref(),
         arguments.n,
         threads,
     )?;

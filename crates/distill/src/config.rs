@@ -28,9 +28,11 @@ use toml::Value;
 use crate::{DistillError, Result};
 
 mod loss;
+mod plans;
 mod teacher;
 
 pub use loss::{PassageConfig, ReductionConfig, WeightingConfig};
+pub use plans::PlansConfig;
 pub use teacher::{Choice, ExemplarsConfig, JudgeConfig, Shard, TeacherConfig, TeacherKind};
 
 /// The configuration of one run. Every section but `corpus` may be left out.
@@ -271,6 +273,9 @@ pub struct AnswersConfig {
     /// unless asked for.
     #[serde(skip_serializing_if = "is_zero")]
     pub run_tests: usize,
+    /// Chained answers over several sampled plans together instead of the likeliest one alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plans: Option<PlansConfig>,
 }
 
 fn is_zero(count: &usize) -> bool {
@@ -284,6 +289,7 @@ impl Default for AnswersConfig {
             beams: 5,
             modes: vec![Mode::Direct, Mode::Chained],
             run_tests: 0,
+            plans: None,
         }
     }
 }
@@ -352,6 +358,14 @@ impl RunConfig {
             return Err(DistillError::Config(format!(
                 "student.dropout is {dropout}: a share from 0 to below 1"
             )));
+        }
+        if let Some(plans) = &self.answers.plans {
+            plans.check()?;
+            if !self.answers.modes.contains(&Mode::Chained) {
+                return Err(DistillError::Config(
+                    "answers.plans is for chained answers, and answers.modes has none".into(),
+                ));
+            }
         }
         self.teacher.check()
     }
@@ -471,6 +485,12 @@ mod tests {
         assert!(message(&format!("{SMALL}[teacher]\nkind = \"openai\"")).contains("--base-url"));
         assert!(message(&format!("{SMALL}[student]\ndropout = 1.0")).contains("student.dropout"));
         assert!(message(&format!("{SMALL}[training]\nalpha = -1.0")).contains("training.alpha"));
+        let plans = |text| message(&format!("{SMALL}[answers]\n{text}"));
+        assert!(plans("plans = { count = 0 }").contains("answers.plans.count is 0"));
+        assert!(plans("plans = { top_p = 1.5 }").contains("answers.plans.top_p"));
+        assert!(plans("plans = { temperature = 0.0 }").contains("answers.plans.temperature"));
+        assert!(plans("plans = { beams = 2 }").contains("beams"));
+        assert!(plans("modes = [\"direct\"]\nplans = {}").contains("answers.modes has none"));
     }
 
     #[test]

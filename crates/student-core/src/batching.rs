@@ -108,7 +108,7 @@ mod tests {
     use crate::Item;
 
     fn example(source: usize, target: usize) -> Example {
-        Example { source: vec![1; source], target: vec![2; target] }
+        Example::new(vec![1; source], vec![2; target])
     }
 
     fn data(lengths: &[(usize, usize)]) -> Dataset {

@@ -1,6 +1,6 @@
 //! The settings of a training run.
 
-use mtl_loss::{Reduction, Weighting};
+use mtl_loss::{Reduction, SoftSettings, Weighting};
 use serde::{Deserialize, Serialize};
 
 use crate::optimizer::{AdafactorSettings, AdamSettings};
@@ -41,6 +41,10 @@ pub struct TrainConfig {
     pub reduction: Reduction,
     /// How much each task counts, pseudocode first: α and β.
     pub weighting: Weighting,
+    /// How examples that carry soft targets are learned: as (1−λ)·cross entropy + λ·divergence from the
+    /// teacher. None to learn their texts alone. Needs
+    /// [`Trainer::with_teacher`](crate::Trainer::with_teacher). Validation losses stay cross entropy.
+    pub soft: Option<SoftSettings>,
     /// Take from each task's gradient what points against the other's (PCGrad). Holds one more copy
     /// of the gradient.
     pub project_conflicts: bool,
@@ -85,6 +89,7 @@ impl TrainConfig {
             clip: None,
             reduction: Reduction::TokenMean,
             weighting: Weighting::fixed([0.5, 0.5]),
+            soft: None,
             project_conflicts: false,
             evaluate_every: None,
             patience: Some(3),

@@ -4,26 +4,37 @@ use distill_core::Task;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor};
 
-use crate::{Batch, Result, StudentCoreError};
+use crate::{Batch, Result, StudentCoreError, TopK};
 
 /// The label that stands for "nothing to learn here", as in torch and transformers.
 pub const IGNORED: i64 = mtl_loss::IGNORED;
 
 /// A source and the target to learn for it, as token ids; the end token, if the model has one, is
 /// part of them.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Example {
     /// What the encoder reads; not empty.
     pub source: Vec<i64>,
     /// What the decoder learns to write; not empty.
     pub target: Vec<i64>,
+    /// What a teacher of the same vocabulary finds likely at every token of the target, for
+    /// [`TrainConfig::soft`](crate::TrainConfig::soft).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub soft: Option<TopK>,
+}
+
+impl Example {
+    /// An example without soft targets.
+    pub fn new(source: Vec<i64>, target: Vec<i64>) -> Example {
+        Example { source, target, soft: None }
+    }
 }
 
 /// One lesson: for each task alternative examples, of which each visit draws one.
 ///
 /// Alternatives are, for instance, the same problem phrased in several ways, or the code task with
 /// and without pseudocode in its source. No alternative means that the lesson lacks the task.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Item {
     /// Problem → pseudocode.
     pub pseudocode: Vec<Example>,
@@ -52,9 +63,11 @@ impl Dataset {
     /// Takes the items. An item without any example is allowed, an empty data set too.
     ///
     /// # Errors
-    /// [`StudentCoreError::Data`], naming the item, for an empty source or target or a negative id.
+    /// [`StudentCoreError::Data`], naming the item, for an empty source or target, a negative id, or
+    /// soft targets of another length than the target, or of another k than those before.
     pub fn new(items: Vec<Item>) -> Result<Dataset> {
         let mut fingerprint = Fingerprint::default();
+        let mut kept = None;
         for (index, item) in items.iter().enumerate() {
             for task in Task::ALL {
                 fingerprint.add(item.of(task).len() as u64);
@@ -75,6 +88,23 @@ impl Dataset {
                             fingerprint.add(id.unsigned_abs());
                         }
                     }
+                    if let Some(soft) = &example.soft {
+                        let wanted = (example.target.len(), *kept.get_or_insert(soft.k()));
+                        if (soft.tokens(), soft.k()) != wanted {
+                            return Err(StudentCoreError::Data(format!(
+                                "item {index}: soft targets of {} tokens, {} each, for the {task} task; \
+                                 wanted {} tokens, {} each",
+                                soft.tokens(),
+                                soft.k(),
+                                wanted.0,
+                                wanted.1
+                            )));
+                        }
+                        for (id, log) in soft.ids().iter().zip(soft.log_probabilities()) {
+                            fingerprint.add(id.unsigned_abs());
+                            fingerprint.add(log.to_bits().into());
+                        }
+                    }
                 }
             }
         }
@@ -89,6 +119,15 @@ impl Dataset {
     /// Whether there is an example of the task.
     pub fn has(&self, task: Task) -> bool {
         self.items.iter().any(|item| !item.of(task).is_empty())
+    }
+
+    /// Whether an example has soft targets.
+    pub fn has_soft(&self) -> bool {
+        let all = |item: &Item| Task::ALL.iter().any(|&task| item.of(task).iter().any(soft));
+        fn soft(example: &Example) -> bool {
+            example.soft.is_some()
+        }
+        self.items.iter().any(all)
     }
 
     /// A number that differs, almost surely, between data sets with different content or order.
@@ -149,7 +188,7 @@ mod tests {
     use super::*;
 
     fn example(source: &[i64], target: &[i64]) -> Example {
-        Example { source: source.to_vec(), target: target.to_vec() }
+        Example::new(source.to_vec(), target.to_vec())
     }
 
     #[test]

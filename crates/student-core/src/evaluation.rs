@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, no_grad_guard};
 
 use crate::batching::micro_batches;
-use crate::{Batch, Dataset, Example, PerTask, Result, Trainable};
+use crate::error::BatchShape;
+use crate::{Batch, Dataset, Example, PerTask, Result, StudentCoreError, Trainable};
 
 /// Losses on a data set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,7 +36,7 @@ impl Evaluation {
 /// without a graph. Batches hold at most `tokens` padded tokens. Deterministic.
 ///
 /// # Errors
-/// Those of the model.
+/// [`StudentCoreError::Evaluation`] around what the model says.
 pub fn evaluate<M: Trainable + ?Sized>(
     model: &M,
     data: &Dataset,
@@ -48,11 +49,21 @@ pub fn evaluate<M: Trainable + ?Sized>(
     let _guard = no_grad_guard();
     for task in Task::ALL {
         let examples: Vec<&Example> = data.items().iter().flat_map(|item| item.of(task)).collect();
-        for examples in micro_batches(examples, Some(tokens)) {
-            let batch = Batch::new(&examples, device)?;
-            let (losses, mask) = model.token_nll(&batch, false)?;
-            let sum = Reduction::Sum.share(&losses, &mask, 0, &[Counts::default()])?;
-            *nll.of_mut(task) += sum.f_double_value(&[])?;
+        let batches = micro_batches(examples, Some(tokens));
+        for (index, examples) in batches.iter().enumerate() {
+            let sum = || -> Result<f64> {
+                let batch = Batch::new(examples, device)?;
+                let (losses, mask) = model.token_nll(&batch, false)?;
+                let sum = Reduction::Sum.share(&losses, &mask, 0, &[Counts::default()])?;
+                Ok(sum.f_double_value(&[])?)
+            };
+            *nll.of_mut(task) += sum().map_err(|error| StudentCoreError::Evaluation {
+                task,
+                batch: index + 1,
+                batches: batches.len(),
+                shape: BatchShape::of(examples),
+                error: Box::new(error),
+            })?;
             let targets = examples.iter().map(|example| example.target.len() as u64);
             *counts.of_mut(task) += targets.sum::<u64>();
         }

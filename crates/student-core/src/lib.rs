@@ -31,7 +31,7 @@
 //! }
 //!
 //! let model = Bigram(Tensor::zeros([8, 8], (Kind::Float, Device::Cpu)).set_requires_grad(true));
-//! let example = |source, target| Example { source: vec![source], target: vec![target] };
+//! let example = |source, target| Example::new(vec![source], vec![target]);
 //! let item = Item { pseudocode: vec![example(5, 3)], code: vec![example(6, 4)] };
 //! let data = Dataset::new(vec![item; 16])?;
 //!
@@ -63,15 +63,17 @@ mod model;
 pub mod optimizer;
 mod random;
 mod schedule;
+mod soft;
 pub mod tensors;
 mod trainer;
 
 pub use checkpoint::{End, MODEL_FILE, STATE_FILE, load_parameters, save_parameters};
 pub use config::TrainConfig;
 pub use data::{Dataset, Example, Item};
-pub use error::{Result, StudentCoreError};
+pub use error::{BatchShape, Result, StudentCoreError};
 pub use evaluation::{Evaluation, evaluate};
 pub use metrics::PerTask;
 pub use model::{Batch, Decodable, Trainable, learn_by_graph};
 pub use schedule::{Decay, Schedule};
+pub use soft::TopK;
 pub use trainer::{Outcome, Progress, Trainer};

@@ -30,6 +30,13 @@ pub trait Trainable {
     /// torch's generator (the trainer seeds it for every step).
     fn token_nll(&self, batch: &Batch, train: bool) -> Result<(Tensor, Tensor)>;
 
+    /// Logits of every target token, `[rows, target length, vocabulary]`, with their graph: what soft
+    /// targets are compared with. None of a model whose tokens have no one distribution over a
+    /// vocabulary. Dropout as in [`token_nll`](Self::token_nll).
+    fn token_logits(&self, _batch: &Batch, _train: bool) -> Result<Option<Tensor>> {
+        Ok(None)
+    }
+
     /// Adds the gradient of Σ weights · nll to the gradients of the parameters, with dropout on;
     /// returns what [`token_nll`](Self::token_nll) does, without a graph. `weights`,
     /// `[rows, target length]` float, is 0 where nothing is to be learned.
@@ -60,6 +67,10 @@ impl<M: Trainable + ?Sized> Trainable for &M {
         (**self).token_nll(batch, train)
     }
 
+    fn token_logits(&self, batch: &Batch, train: bool) -> Result<Option<Tensor>> {
+        (**self).token_logits(batch, train)
+    }
+
     fn learn(&self, batch: &Batch, weights: &Tensor) -> Result<(Tensor, Tensor)> {
         (**self).learn(batch, weights)
     }
@@ -72,6 +83,10 @@ impl<M: Trainable + ?Sized> Trainable for Box<M> {
 
     fn token_nll(&self, batch: &Batch, train: bool) -> Result<(Tensor, Tensor)> {
         (**self).token_nll(batch, train)
+    }
+
+    fn token_logits(&self, batch: &Batch, train: bool) -> Result<Option<Tensor>> {
+        (**self).token_logits(batch, train)
     }
 
     fn learn(&self, batch: &Batch, weights: &Tensor) -> Result<(Tensor, Tensor)> {

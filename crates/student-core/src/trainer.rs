@@ -7,18 +7,23 @@ use std::time::Instant;
 
 use distill_core::Task;
 use distill_core::jsonl::{Appender, io_error};
-use mtl_loss::{Counts, IGNORED, MultiTaskLoss, Reduction, Weighting, project_conflicts};
+use mtl_loss::{
+    Counts, IGNORED, MultiTaskLoss, Reduction, SoftTargets, Vocabulary, Weighting,
+    project_conflicts,
+};
 use tch::{Device, Tensor, no_grad};
 use tracing::{debug, info};
 
 use crate::batching::{Visits, micro_batches};
 use crate::checkpoint::{End, State, Sums, load_parameters, save_parameters};
+use crate::error::BatchShape;
 use crate::evaluation::{Evaluation, evaluate};
 use crate::metrics::{
     METRICS_FILE, Metrics, PerTask, Timing, TrainMetrics, ValidationMetrics, open_log, resident_mb,
 };
 use crate::optimizer::{Adafactor, AdamW, Optimizer, clip_factor};
 use crate::random::Random;
+use crate::soft::SoftBatch;
 use crate::{Batch, Dataset, Example, Result, StudentCoreError, TrainConfig, Trainable};
 
 /// Purpose of randomness; part of its seed.
@@ -39,6 +44,7 @@ pub struct Trainer {
     config: TrainConfig,
     folder: PathBuf,
     stop: Arc<AtomicBool>,
+    soft: Option<SoftTargets>,
 }
 
 /// What the caller learns after every step and every evaluation.
@@ -88,7 +94,7 @@ impl Trainer {
         config.check()?;
         loss(&config, Device::Cpu)?;
         optimizer(&config, Vec::new())?;
-        Ok(Trainer { config, folder: folder.into(), stop: Arc::default() })
+        Ok(Trainer { config, folder: folder.into(), stop: Arc::default(), soft: None })
     }
 
     /// A flag that, once set, makes [`train`](Self::train) write a checkpoint after the step at
@@ -96,6 +102,20 @@ impl Trainer {
     pub fn with_stop(mut self, stop: Arc<AtomicBool>) -> Trainer {
         self.stop = stop;
         self
+    }
+
+    /// With the vocabularies that [`TrainConfig::soft`] needs: the student's, and that of the teacher
+    /// whose distributions the examples carry.
+    ///
+    /// # Errors
+    /// [`StudentCoreError::Loss`] if they are not the same, or settings are out of range;
+    /// [`StudentCoreError::Setting`] where the configuration has no soft targets.
+    pub fn with_teacher(mut self, student: Vocabulary, teacher: Vocabulary) -> Result<Trainer> {
+        let Some(settings) = self.config.soft else {
+            return Err(StudentCoreError::setting("soft", "not set, and there is a teacher"));
+        };
+        self.soft = Some(SoftTargets::new(settings, student, teacher)?);
+        Ok(self)
     }
 
     /// Trains `model` until the configuration says that it is enough, or goes on with it where the
@@ -154,6 +174,14 @@ fn optimizer(config: &TrainConfig, parameters: Vec<(String, Tensor)>) -> Result<
     })
 }
 
+fn optimizer_failed<'t>(
+    parameters: impl Iterator<Item = &'t Tensor>,
+    error: StudentCoreError,
+) -> StudentCoreError {
+    let numbers = parameters.map(Tensor::numel).sum();
+    StudentCoreError::Optimizer { numbers, error: Box::new(error) }
+}
+
 /// A call of [`Trainer::train`] under way.
 struct Run<'a, M: ?Sized> {
     config: &'a TrainConfig,
@@ -164,6 +192,7 @@ struct Run<'a, M: ?Sized> {
     device: Device,
     optimizer: Optimizer,
     loss: MultiTaskLoss,
+    soft: Option<&'a SoftTargets>,
     log: Appender,
     state: State,
     /// The step of the checkpoint on disk.
@@ -192,7 +221,12 @@ impl<'a, M: Trainable + ?Sized> Run<'a, M> {
         training: &'a Dataset,
         validation: &'a Dataset,
     ) -> Result<Run<'a, M>> {
-        let Trainer { config, folder, .. } = trainer;
+        let Trainer { config, folder, soft, .. } = trainer;
+        if config.soft.is_some() && training.has_soft() && soft.is_none() {
+            let reason =
+                "the vocabularies are not known to be the same: call Trainer::with_teacher";
+            return Err(StudentCoreError::setting("soft", reason));
+        }
         let parameters = model.parameters();
         let device = parameters.first().map_or(Device::Cpu, |(_, tensor)| tensor.device());
         let mut loss = loss(config, device)?;
@@ -206,7 +240,10 @@ impl<'a, M: Trainable + ?Sized> Run<'a, M> {
             let reason = "no example of a task that counts".to_owned();
             return Err(StudentCoreError::Data(reason));
         }
-        let mut optimizer = optimizer(config, parameters)?;
+        let tensors: Vec<Tensor> =
+            parameters.iter().map(|(_, tensor)| tensor.shallow_clone()).collect();
+        let mut optimizer = optimizer(config, parameters)
+            .map_err(|error| optimizer_failed(tensors.iter(), error))?;
         if let Some(parameter) = loss.weights.parameter() {
             optimizer.add_without_decay("task_weights.log_variance", parameter.shallow_clone())?;
         }
@@ -259,6 +296,7 @@ impl<'a, M: Trainable + ?Sized> Run<'a, M> {
             device,
             optimizer,
             loss,
+            soft: soft.as_ref(),
             log,
             saved: state.step,
             state,
@@ -354,17 +392,15 @@ impl<'a, M: Trainable + ?Sized> Run<'a, M> {
                 sums.tokens += (example.source.len() + example.target.len()) as u64;
             }
             let mut part: Option<[Tensor; 2]> = None;
-            for examples in micro_batches(examples, self.config.micro_batch_tokens) {
-                let batch = Batch::new(&examples, self.device)?;
-                let values = self.backward(&batch, task, &counts).map_err(|error| {
-                    let size =
-                        |tensor: &Tensor, axis| tensor.size().get(axis).copied().unwrap_or(0);
+            let batches = micro_batches(examples, self.config.micro_batch_tokens);
+            for (index, examples) in batches.iter().enumerate() {
+                let values = self.backward(examples, task, &counts).map_err(|error| {
                     StudentCoreError::Step {
                         step: done + 1,
                         task,
-                        rows: size(&batch.source, 0),
-                        source_length: size(&batch.source, 1),
-                        target_length: size(&batch.labels, 1),
+                        micro_batch: index + 1,
+                        micro_batches: batches.len(),
+                        shape: BatchShape::of(examples),
                         error: Box::new(error),
                     }
                 })?;
@@ -415,17 +451,34 @@ impl<'a, M: Trainable + ?Sized> Run<'a, M> {
         let scale = self.config.clip.map_or(1.0, |limit| clip_factor(gradient_norm, limit));
         let factor = self.config.schedule.factor(done, self.steps);
         let learning_rate = self.config.learning_rate * factor;
-        self.optimizer.step(learning_rate, scale)?;
+        let stepped = self.optimizer.step(learning_rate, scale);
+        stepped.map_err(|error| {
+            let parameters = self.optimizer.parameters();
+            optimizer_failed(parameters.into_iter().map(|(_, tensor)| tensor), error)
+        })?;
         Ok(Step { sums, weights, gradient_norm, cosine, learning_rate })
     }
 
     /// Adds the gradient of a micro-batch; gives its shares in the loss of its task and in the sum
     /// of token losses.
-    fn backward(&self, batch: &Batch, task: Task, counts: &[Counts]) -> Result<[Tensor; 2]> {
+    fn backward(
+        &self,
+        examples: &[&Example],
+        task: Task,
+        counts: &[Counts],
+    ) -> Result<[Tensor; 2]> {
         let (index, step) = (task as usize, self.state.step);
+        let batch = Batch::new(examples, self.device)?;
         let mask = batch.labels.f_ne(IGNORED)?;
         let weights = self.loss.token_weights(&mask, index, counts, step)?;
-        let (nll, mask) = self.model.learn(batch, &weights)?;
+        let soft = match self.soft {
+            Some(targets) => SoftBatch::new(examples, self.device)?.map(|soft| (soft, targets)),
+            None => None,
+        };
+        let (nll, mask) = match soft {
+            Some((soft, targets)) => soft.learn(self.model, &batch, &weights, targets)?,
+            None => self.model.learn(&batch, &weights)?,
+        };
         let share = self.loss.reduction.share(&nll, &mask, index, counts)?;
         if self.loss.weights.parameter().is_some() {
             // What the rule learns from the loss of its task.

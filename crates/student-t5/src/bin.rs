@@ -17,7 +17,7 @@ use zip::{CompressionMethod, ZipArchive};
 
 use crate::error::{Result, T5Error, io_error};
 use crate::pickle::{self, Described, Loaded, Storage};
-use crate::weights::finite_floats;
+use crate::weights::{buffer, finite_floats, open, what_it_is};
 
 /// The first pickle of a stream: 0x1950a86a20f9469cfc6c.
 const MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
@@ -40,12 +40,16 @@ impl BinFile {
     /// Opens a file and reads its description.
     pub(crate) fn open(path: &Path) -> Result<BinFile> {
         let bad = |reason: String| T5Error::Checkpoint { path: path.to_owned(), reason };
-        let mut file = File::open(path).map_err(io_error("open", path))?;
-        let size = file.metadata().map_err(io_error("read", path))?.len();
+        let (mut file, size) = open(path)?;
         let mut start = Vec::new();
-        file.by_ref().take(4).read_to_end(&mut start).map_err(io_error("read", path))?;
-        let opened =
-            if start == b"PK\x03\x04" { archive(&mut file, size) } else { stream(&mut file, size) };
+        file.by_ref().take(9).read_to_end(&mut start).map_err(io_error("read", path))?;
+        let opened = if start.starts_with(b"PK\x03\x04") {
+            archive(&mut file, size)
+        } else if let Some(other) = what_it_is(&start) {
+            Err(format!("{other}, wanted one that torch.save wrote"))
+        } else {
+            stream(&mut file, size)
+        };
         let (tensors, places) = opened.map_err(bad)?;
         let mut named = BTreeMap::new();
         for (name, tensor) in tensors {
@@ -97,7 +101,7 @@ impl BinFile {
         let span = size.iter().zip(stride).map(|(&length, &stride)| (length - 1).max(0) * stride);
         let count = if size.contains(&0) { 0 } else { span.sum::<i64>() + 1 };
         let width = storage.kind.elt_size_in_bytes() as u64;
-        let mut bytes = vec![0; (count as u64 * width) as usize];
+        let mut bytes = buffer(count as u64 * width).map_err(bad)?;
         self.file
             .seek(SeekFrom::Start(start + *offset as u64 * width))
             .and_then(|_| self.file.read_exact(&mut bytes))

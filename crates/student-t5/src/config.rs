@@ -111,6 +111,18 @@ pub enum Activation {
     Silu,
 }
 
+impl Activation {
+    /// Its name in `dense_act_fn`.
+    fn name(self) -> &'static str {
+        match self {
+            Activation::Relu => "relu",
+            Activation::Gelu => "gelu",
+            Activation::GeluNew => "gelu_new",
+            Activation::Silu => "silu",
+        }
+    }
+}
+
 impl FeedForward {
     /// T5 v1.0 and CodeT5.
     pub const RELU: FeedForward = FeedForward { activation: Activation::Relu, gated: false };
@@ -148,10 +160,9 @@ impl TryFrom<String> for FeedForward {
 impl From<FeedForward> for String {
     fn from(form: FeedForward) -> String {
         let name = match (form.activation, form.gated) {
-            (Activation::Relu, _) => "relu",
-            (Activation::Gelu, _) | (Activation::GeluNew, true) => "gelu",
-            (Activation::GeluNew, false) => "gelu_new",
-            (Activation::Silu, _) => "silu",
+            // Of the gated form transformers takes `gelu` for the tanh form.
+            (Activation::GeluNew, true) => "gelu",
+            (activation, _) => activation.name(),
         };
         format!("{}{name}", if form.gated { "gated-" } else { "" })
     }
@@ -262,8 +273,8 @@ impl T5Config {
     /// [`T5Error::Io`], or [`T5Error::Config`] naming the file and the setting.
     pub fn load(path: &Path) -> Result<T5Config> {
         let text = fs::read_to_string(path).map_err(io_error("read", path))?;
-        let config: T5Config = serde_json::from_str(&text)
-            .map_err(|error| T5Error::config(error.to_string()).in_file(path))?;
+        let config: T5Config =
+            from_json(&text).map_err(|reason| T5Error::config(reason).in_file(path))?;
         config.validate().map_err(|error| error.in_file(path))?;
         Ok(config)
     }
@@ -278,6 +289,23 @@ impl T5Config {
             && kind != "mt5"
         {
             return Err(T5Error::config(format!("model_type is {kind}, wanted \"t5\"")));
+        }
+        // What transformers writes beside `feed_forward_proj`, and derives from it.
+        let FeedForward { activation, gated } = self.feed_forward_proj;
+        for (name, wanted) in [
+            ("dense_act_fn", Value::from(activation.name())),
+            ("is_gated_act", Value::from(gated)),
+            ("is_encoder_decoder", Value::from(true)),
+        ] {
+            if let Some(found) = self.extra.get(name)
+                && !found.is_null()
+                && *found != wanted
+            {
+                let form = String::from(self.feed_forward_proj);
+                return Err(T5Error::config(format!(
+                    "{name} is {found}, wanted {wanted} with feed_forward_proj {form:?}"
+                )));
+            }
         }
         // Far above any T5 there is, and low enough that no product of two overflows.
         const LARGEST: i64 = 1 << 24;
@@ -342,6 +370,18 @@ impl T5Config {
         }
         Ok(())
     }
+}
+
+/// Reads a JSON object; what is wrong is named with its key.
+pub(crate) fn from_json<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, String> {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let key = error.path().to_string();
+        let reason = error.into_inner();
+        if key == "." { reason.to_string() } else { format!("{key}: {reason}") }
+    })?;
+    reader.end().map_err(|error| error.to_string())?;
+    Ok(value)
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ pub enum T5Error {
     #[error(transparent)]
     Write(#[from] JsonlError),
     /// A configuration that describes no model of this crate.
-    #[error("configuration{}: {reason}", at(.path))]
+    #[error("configuration{}: {}", at(.path), printable(reason))]
     Config {
         /// The file, where it came from one.
         path: Option<PathBuf>,
@@ -32,7 +32,7 @@ pub enum T5Error {
         reason: String,
     },
     /// A file of weights that cannot be used as a whole.
-    #[error("checkpoint {}: {reason}", path.display())]
+    #[error("checkpoint {}: {}", path.display(), printable(reason))]
     Checkpoint {
         /// The file or folder.
         path: PathBuf,
@@ -40,7 +40,7 @@ pub enum T5Error {
         reason: String,
     },
     /// One tensor of a checkpoint that cannot be used.
-    #[error("checkpoint {}: tensor {tensor}: {reason}", path.display())]
+    #[error("checkpoint {}: tensor {}: {}", path.display(), printable(tensor), printable(reason))]
     Tensor {
         /// The file or folder.
         path: PathBuf,
@@ -50,7 +50,7 @@ pub enum T5Error {
         reason: String,
     },
     /// A tokenizer that cannot be read, trained or used.
-    #[error("tokenizer{}: {reason}", at(.path))]
+    #[error("tokenizer{}: {}", at(.path), printable(reason))]
     Tokenizer {
         /// The file, where it came from one.
         path: Option<PathBuf>,
@@ -65,24 +65,8 @@ pub enum T5Error {
         /// What it is and what it may be.
         reason: String,
     },
-    /// A batch of sources could not be decoded: names its size, since memory is the usual reason.
-    #[error(
-        "decoding {sources} sources of up to {length} tokens with {beams} beams failed: {error} (if \
-         memory ran out, lower the batch, the beams or the longest source)"
-    )]
-    Decoding {
-        /// Sources in the batch.
-        sources: usize,
-        /// Tokens of the longest.
-        length: usize,
-        /// Beams, or samples, of each.
-        beams: usize,
-        /// What went wrong.
-        #[source]
-        error: Box<StudentCoreError>,
-    },
     /// libtorch refused an operation.
-    #[error("libtorch: {0}")]
+    #[error("libtorch: {}", first_line(.0))]
     Torch(#[from] tch::TchError),
     /// The decoder failed.
     #[error(transparent)]
@@ -91,6 +75,24 @@ pub enum T5Error {
 
 fn at(path: &Option<PathBuf>) -> String {
     path.as_ref().map(|path| format!(" {}", path.display())).unwrap_or_default()
+}
+
+/// What a file says of itself may hold line ends and worse.
+fn printable(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            clean.extend(character.escape_default());
+        } else {
+            clean.push(character);
+        }
+    }
+    clean
+}
+
+/// libtorch's messages carry a C++ stack trace from their second line on.
+fn first_line(error: &tch::TchError) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
 /// A result whose error is [`T5Error`].
@@ -114,6 +116,11 @@ impl T5Error {
             T5Error::Tokenizer { path: None, reason } => {
                 T5Error::Tokenizer { path: Some(file.to_owned()), reason }
             }
+            T5Error::Setting { setting, reason }
+            | T5Error::Core(StudentCoreError::Setting { setting, reason }) => T5Error::Config {
+                path: Some(file.to_owned()),
+                reason: format!("{setting}: {reason}"),
+            },
             other => other,
         }
     }

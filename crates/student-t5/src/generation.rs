@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use student_core::decode::{DecodeOptions, EarlyStopping, Sampling};
 
-use crate::config::T5Config;
+use crate::config::{T5Config, from_json};
 use crate::error::{Result, T5Error, io_error};
 use crate::hf::write_json;
 
@@ -102,8 +102,7 @@ impl GenerationConfig {
             return Ok(GenerationConfig::default());
         }
         let text = fs::read_to_string(&path).map_err(io_error("read", &path))?;
-        serde_json::from_str(&text)
-            .map_err(|error| T5Error::config(error.to_string()).in_file(&path))
+        from_json(&text).map_err(|reason| T5Error::config(reason).in_file(&path))
     }
 
     /// Writes the file into a model folder, with the ids of the model's special tokens.

@@ -12,9 +12,9 @@
 //! without NaN, and nothing else, but for what published files carry: copies of the embedding table
 //! under other names, and a position table in cross-attention, which no version of T5 uses.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use distill_core::jsonl::write_atomic;
 use serde::Deserialize;
@@ -25,7 +25,7 @@ use crate::config::T5Config;
 use crate::error::{Result, T5Error, io_error};
 use crate::model::T5;
 use crate::parameters::parameters;
-use crate::weights::{self, WeightFile};
+use crate::weights::{self, Unique, WeightFile};
 
 const CONFIG: &str = "config.json";
 const WEIGHTS: &str = "model.safetensors";
@@ -41,11 +41,13 @@ const UNUSED: &str = "decoder.block.0.layer.1.EncDecAttention.relative_attention
 
 #[derive(Deserialize)]
 struct Index {
-    weight_map: BTreeMap<String, String>,
+    weight_map: Unique<String>,
 }
 
 /// All weight files of a folder, and which of them holds which tensor.
 struct Files {
+    /// The file that says what there is: the one of weights, or the index.
+    path: PathBuf,
     files: Vec<WeightFile>,
     home: HashMap<String, usize>,
 }
@@ -53,16 +55,23 @@ struct Files {
 impl Files {
     fn open(folder: &Path) -> Result<Files> {
         let found = [WEIGHTS, INDEX, BIN, BIN_INDEX].map(|name| folder.join(name));
-        let single = found.iter().find(|path| path.exists()).unwrap_or(&found[0]);
+        let Some(single) = found.iter().find(|path| path.exists()) else {
+            return Err(T5Error::Checkpoint {
+                path: folder.to_owned(),
+                reason: format!(
+                    "holds no weights: wanted {WEIGHTS}, {INDEX}, {BIN} or {BIN_INDEX}"
+                ),
+            });
+        };
         if single.extension().is_none_or(|extension| extension != "json") {
             let file = WeightFile::open(single)?;
             let home = file.names().into_iter().map(|name| (name, 0)).collect();
-            return Ok(Files { files: vec![file], home });
+            return Ok(Files { path: single.clone(), files: vec![file], home });
         }
         let index = single.clone();
         let bad = |reason: String| T5Error::Checkpoint { path: index.clone(), reason };
         let text = fs::read_to_string(&index).map_err(io_error("read", &index))?;
-        let Index { weight_map } =
+        let Index { weight_map: Unique(weight_map) } =
             serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
         let mut files: Vec<WeightFile> = Vec::new();
         let mut places: HashMap<String, usize> = HashMap::new();
@@ -75,7 +84,13 @@ impl Files {
                     if Path::new(&shard).file_name() != Some(shard.as_ref()) {
                         return Err(bad(format!("{shard:?} is not a file name")));
                     }
-                    files.push(WeightFile::open(&folder.join(&shard))?);
+                    let path = folder.join(&shard);
+                    if !path.exists() {
+                        return Err(bad(format!(
+                            "the shard {shard} is missing, and holds {tensor}"
+                        )));
+                    }
+                    files.push(WeightFile::open(&path)?);
                     places.insert(shard, files.len() - 1);
                     files.len() - 1
                 }
@@ -91,31 +106,34 @@ impl Files {
         }
         for (place, file) in files.iter().enumerate() {
             for name in file.names() {
-                if home.get(&name) != Some(&place) {
-                    return Err(T5Error::Tensor {
-                        path: file.path().to_owned(),
-                        tensor: name,
-                        reason: "is not in the index".into(),
-                    });
-                }
+                let reason = match home.get(&name) {
+                    Some(&other) if other == place => continue,
+                    Some(&other) => format!("is in {} too", files[other].path().display()),
+                    None => "is not in the index".to_owned(),
+                };
+                let path = file.path().to_owned();
+                return Err(T5Error::Tensor { path, tensor: name, reason });
             }
         }
-        Ok(Files { files, home })
+        Ok(Files { path: index, files, home })
     }
 
     fn has(&self, name: &str) -> bool {
         self.home.contains_key(name)
     }
 
-    fn read(&mut self, folder: &Path, name: &str, shape: &[i64]) -> Result<Tensor> {
+    fn read(&mut self, name: &str, shape: &[i64]) -> Result<Tensor> {
         match self.home.get(name) {
             Some(&place) => self.files[place].read(name, shape),
-            None => Err(T5Error::Tensor {
-                path: folder.to_owned(),
-                tensor: name.to_owned(),
-                reason: "missing".into(),
-            }),
+            None => Err(self.bad(name, format!("missing, wanted with shape {shape:?}"))),
         }
+    }
+
+    /// What is wrong with a tensor of these files.
+    fn bad(&self, name: &str, reason: String) -> T5Error {
+        let file = self.home.get(name).map(|&place| self.files[place].path());
+        let path = file.unwrap_or(&self.path).to_owned();
+        T5Error::Tensor { path, tensor: name.to_owned(), reason }
     }
 }
 
@@ -136,19 +154,16 @@ impl T5 {
         // Files that store the shared table under the encoder's name alone mean the same.
         let shared_name =
             if !files.has(SHARED) && files.has(ENCODER_COPY) { ENCODER_COPY } else { SHARED };
-        let shared = files.read(folder, shared_name, &table)?;
+        let shared = files.read(shared_name, &table)?;
         for copy in [ENCODER_COPY, DECODER_COPY] {
-            if files.has(copy) && !files.read(folder, copy, &table)?.f_equal(&shared)? {
-                return Err(T5Error::Tensor {
-                    path: folder.to_owned(),
-                    tensor: copy.to_owned(),
-                    reason: format!("differs from {SHARED}: separate embeddings are not T5"),
-                });
+            if files.has(copy) && !files.read(copy, &table)?.f_equal(&shared)? {
+                let reason = format!("differs from {SHARED}: separate embeddings are not T5");
+                return Err(files.bad(copy, reason));
             }
         }
         let mut head = None;
         if files.has(HEAD) || !config.tie_word_embeddings {
-            let tensor = files.read(folder, HEAD, &table)?;
+            let tensor = files.read(HEAD, &table)?;
             if !config.tie_word_embeddings || !tensor.f_equal(&shared)? {
                 head = Some(tensor);
             }
@@ -163,14 +178,10 @@ impl T5 {
             files.home.keys().filter(|name| !known.contains(name.as_str())).collect();
         extra.sort();
         if let Some(&name) = extra.first() {
-            return Err(T5Error::Tensor {
-                path: folder.to_owned(),
-                tensor: name.clone(),
-                reason: format!(
-                    "is not part of a model of this config.json ({} such tensors)",
-                    extra.len()
-                ),
-            });
+            let count = extra.len();
+            let reason =
+                format!("is not part of a model of this config.json ({count} such tensors)");
+            return Err(files.bad(name, reason));
         }
         let mut tensors = HashMap::new();
         for parameter in wanted {
@@ -180,7 +191,7 @@ impl T5 {
                     Some(head) => head.shallow_clone(),
                     None => continue,
                 },
-                name => files.read(folder, name, &parameter.shape)?,
+                name => files.read(name, &parameter.shape)?,
             };
             tensors.insert(parameter.name, no_grad(|| tensor.f_to_device(device))?);
         }

@@ -651,12 +651,18 @@ impl T5 {
         }
     }
 
-    fn token_nll_inner(&self, batch: &Batch, train: bool) -> Torch<(Tensor, Tensor)> {
+    /// The decoder's output at every target token, with its graph, and the pass that made it.
+    fn target_output(&self, batch: &Batch, train: bool) -> Torch<(Tensor, Pass)> {
         let rate = if train { self.config.dropout_rate } else { 0.0 };
         let mixed = train && self.mixed;
         let pass = Pass { graph: true, dropout: Dropout::from_torch(rate)?, mixed };
         let target = self.shifted(&batch.labels)?;
         let output = self.decode_all(&batch.source, &batch.source_mask, &target, &pass)?;
+        Ok((output, pass))
+    }
+
+    fn token_nll_inner(&self, batch: &Batch, train: bool) -> Torch<(Tensor, Tensor)> {
+        let (output, pass) = self.target_output(batch, train)?;
         let (rows, length, width) = output.size3()?;
         let output = output.f_view([rows * length, width].as_slice())?;
         let labels = batch.labels.f_reshape([-1].as_slice())?;
@@ -723,6 +729,12 @@ impl Trainable for T5 {
 
     fn token_nll(&self, batch: &Batch, train: bool) -> CoreResult<(Tensor, Tensor)> {
         Ok(self.token_nll_inner(batch, train)?)
+    }
+
+    fn token_logits(&self, batch: &Batch, train: bool) -> CoreResult<Option<Tensor>> {
+        let (output, pass) = self.target_output(batch, train)?;
+        let logits = pass.linear(&output, self.head())?;
+        Ok(Some(logits))
     }
 
     fn learn(&self, batch: &Batch, weights: &Tensor) -> CoreResult<(Tensor, Tensor)> {

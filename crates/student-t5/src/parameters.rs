@@ -3,6 +3,7 @@
 use tch::{Device, Kind, TchError, Tensor};
 
 use crate::config::T5Config;
+use crate::kernels::zeros;
 use crate::random::Xoshiro;
 
 /// One trainable tensor.
@@ -84,7 +85,9 @@ impl Parameter {
             return Tensor::f_full(&self.shape[..], factor, (Kind::Float, device));
         };
         let mut random = Xoshiro::new(seed.wrapping_add((index as u64) << 40));
-        let mut numbers = vec![0.0; self.shape.iter().product::<i64>() as usize];
+        let count = self.shape.iter().try_fold(1i64, |count, &length| count.checked_mul(length));
+        let count = count.and_then(|count| usize::try_from(count).ok());
+        let mut numbers = zeros(count.unwrap_or(usize::MAX))?;
         random.fill_normal(&mut numbers, deviation);
         Tensor::f_from_slice(&numbers)?.f_view(&self.shape[..])?.f_to_device(device)
     }

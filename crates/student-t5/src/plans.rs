@@ -92,10 +92,7 @@ impl T5Student {
         let pairs: Vec<Example> = candidates
             .iter()
             .flat_map(|candidate| {
-                sources.iter().map(|source| Example {
-                    source: source.clone(),
-                    target: candidate.tokens.clone(),
-                })
+                sources.iter().map(|source| Example::new(source.clone(), candidate.tokens.clone()))
             })
             .collect();
         let mut scores = Vec::with_capacity(pairs.len());

@@ -22,14 +22,15 @@ use distill_core::student::Ranked;
 use distill_core::{
     Language, Lesson, Mode, Problem, Pseudocode, Solution, Step, Student, StudentError, Task,
 };
+use mtl_loss::Vocabulary;
 use serde::Deserialize;
 use student_core::decode::{DecodeOptions, Hypothesis, decode};
-use student_core::{Batch, Example, Item};
-use tch::Device;
+use student_core::{Batch, Example, Item, TopK};
+use tch::{Device, Kind};
 
-use crate::config::T5Config;
+use crate::config::{T5Config, from_json};
 use crate::error::{Result, T5Error, io_error};
-use crate::generation::GenerationConfig;
+use crate::generation::{self, GenerationConfig};
 use crate::model::T5;
 use crate::plans::PlanSampling;
 use crate::tokenizer::{self, Tokenizer, Trigger};
@@ -107,15 +108,25 @@ impl T5Student {
     /// As [`T5::load`], [`Tokenizer::load`] and [`GenerationConfig::load`]; [`T5Error::Tokenizer`]
     /// if the tokenizer does not fit the model.
     pub fn load(folder: &Path, device: Device) -> Result<T5Student> {
-        let tokenizer = Tokenizer::load(folder)?;
-        // Before the weights are read, which may take long.
-        tokenizer.check_fits(&T5Config::load(&folder.join("config.json"))?)?;
+        // Everything else before the weights, which may take long.
+        let mut tokenizer = Tokenizer::load(folder)?;
+        let config = T5Config::load(&folder.join("config.json"))?;
+        tokenizer.check_fits(&config).map_err(|error| error.in_file(&Tokenizer::file(folder)))?;
+        let generation = GenerationConfig::load(folder)?;
+        generation
+            .options(&config)
+            .and_then(|options| Ok(options.validate(config.vocab_size as usize)?))
+            .map_err(|error| error.in_file(&folder.join(generation::FILE)))?;
+        let settings = folder.join(tokenizer::SETTINGS);
+        let (longest, trigger) = read_settings(&settings)?;
+        tokenizer.set_trigger(trigger).map_err(|error| error.in_file(&settings))?;
+        let longest = longest.unwrap_or(DEFAULT_LONGEST_SOURCE);
+        tokenizer
+            .encode_source(Task::Code, "", longest)
+            .map_err(|error| error.in_file(&settings))?;
         let mut student = T5Student::from_parts(T5::load(folder, device)?, tokenizer)?;
-        student.generation = GenerationConfig::load(folder)?;
-        student.generation.options(student.model.config())?;
-        let (longest, trigger) = read_settings(&folder.join(tokenizer::SETTINGS))?;
-        student.longest_source = longest.unwrap_or(student.longest_source);
-        student.tokenizer.set_trigger(trigger)?;
+        student.generation = generation;
+        student.longest_source = longest;
         if let Some(name) = folder.file_name() {
             student.name = name.to_string_lossy().into_owned();
         }
@@ -196,7 +207,7 @@ impl T5Student {
             let target = self.tokenizer.encode_target(target, most)?;
             cut.source += source.cut;
             cut.target += target.cut;
-            Ok(Example { source: source.ids, target: target.ids })
+            Ok(Example::new(source.ids, target.ids))
         };
         let mut item = Item::default();
         let code = &lesson.solution.code;
@@ -210,6 +221,43 @@ impl T5Student {
             }
         }
         Ok((item, cut))
+    }
+
+    /// What soft targets compare before teacher and student are taken to speak of the same tokens: those
+    /// of the tokenizer and how many the model has.
+    pub fn vocabulary(&self) -> Vocabulary {
+        Vocabulary::of(self.tokenizer.tokens(self.model.config().vocab_size as usize))
+    }
+
+    /// Makes this student a teacher of one with the same tokenizer: gives every example of `item` the
+    /// `k` likeliest tokens, at this temperature, at each place of its target, for
+    /// [`TrainConfig::soft`](student_core::TrainConfig::soft). One example at a time; deterministic.
+    ///
+    /// # Errors
+    /// [`T5Error::Setting`] for a `k` that is not below the vocabulary, or a temperature that is not
+    /// above 0; whatever libtorch says, such as ids outside the vocabulary.
+    pub fn add_soft_targets(&self, item: &mut Item, k: usize, temperature: f64) -> Result<()> {
+        let size = self.model.config().vocab_size;
+        let kept = i64::try_from(k).ok().filter(|k| (1..size).contains(k));
+        let kept = kept.ok_or_else(|| T5Error::Setting {
+            setting: "k",
+            reason: format!("{k}, wanted 1 to below the vocabulary of {size}"),
+        })?;
+        if !(temperature.is_finite() && temperature > 0.0) {
+            let reason = format!("{temperature}, wanted more than 0");
+            return Err(T5Error::Setting { setting: "temperature", reason });
+        }
+        for example in item.pseudocode.iter_mut().chain(&mut item.code) {
+            let batch = Batch::new(&[&*example], self.model.device())?;
+            let target = self.model.shift_right(&batch.labels)?;
+            let logits = self.model.logits(&batch.source, &batch.source_mask, &target)?;
+            let logs = logits.f_div_scalar(temperature)?.f_log_softmax(-1, Kind::Float)?;
+            let (logs, ids) = logs.f_topk(kept, -1, true, true)?;
+            let ids = Vec::<i64>::try_from(ids.f_reshape([-1].as_slice())?)?;
+            let logs = Vec::<f32>::try_from(logs.f_reshape([-1].as_slice())?)?;
+            example.soft = Some(TopK::new(k, ids, logs)?);
+        }
+        Ok(())
     }
 
     /// The `n` best texts for each source, with their probabilities, best first; in batches of
@@ -258,19 +306,10 @@ impl T5Student {
         batch: &[usize],
         options: &DecodeOptions,
     ) -> Result<Vec<Vec<Hypothesis>>> {
-        let examples: Vec<Example> = batch
-            .iter()
-            .map(|&index| Example { source: sources[index].clone(), target: Vec::new() })
-            .collect();
+        let examples: Vec<Example> =
+            batch.iter().map(|&index| Example::new(sources[index].clone(), Vec::new())).collect();
         let padded = Batch::new(&examples.iter().collect::<Vec<_>>(), self.model.device())?;
-        decode(&self.model, &padded.source, &padded.source_mask, options).map_err(|error| {
-            T5Error::Decoding {
-                sources: batch.len(),
-                length: examples.iter().map(|example| example.source.len()).max().unwrap_or(0),
-                beams: options.beams.max(options.n_best),
-                error: Box::new(error),
-            }
-        })
+        Ok(decode(&self.model, &padded.source, &padded.source_mask, options)?)
     }
 
     fn answer_all(&self, problems: &[Problem], mode: Mode, n: usize) -> Result<Vec<Vec<Ranked>>> {
@@ -354,7 +393,7 @@ fn read_settings(path: &Path) -> Result<(Option<usize>, Trigger)> {
     }
     let text = fs::read_to_string(path).map_err(io_error("read", path))?;
     let Settings { model_max_length, task_trigger } =
-        serde_json::from_str(&text).map_err(|error| T5Error::tokenizer(error).in_file(path))?;
+        from_json(&text).map_err(|reason| T5Error::tokenizer(reason).in_file(path))?;
     // transformers writes 1e30 where there is no limit.
     let longest = model_max_length.filter(|length| (1.0..16_777_216.0).contains(length));
     Ok((longest.map(|length| length as usize), task_trigger))

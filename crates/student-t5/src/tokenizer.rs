@@ -7,7 +7,8 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::path::Path;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 
 use distill_core::Task;
 use distill_core::jsonl::write_atomic;
@@ -23,11 +24,16 @@ use tokenizers::{AddedToken, PostProcessorWrapper};
 use crate::config::T5Config;
 use crate::error::{Result, T5Error, io_error};
 use crate::hf::write_json;
+use crate::weights::Unique;
 
 /// File name of a whole tokenizer.
 pub(crate) const FILE: &str = "tokenizer.json";
 /// File name of what transformers wants to know besides.
 pub(crate) const SETTINGS: &str = "tokenizer_config.json";
+
+/// File names of CodeT5's pair.
+const VOCAB: &str = "vocab.json";
+const MERGES: &str = "merges.txt";
 
 const END: &str = "</s>";
 /// The masks of [`Trigger::Sentinel`], pseudocode first.
@@ -129,17 +135,40 @@ impl Tokenizer {
     /// [`T5Error::Io`] and [`T5Error::Tokenizer`], naming the file.
     pub fn load(path: &Path) -> Result<Tokenizer> {
         if path.is_dir() {
-            let whole = path.join(FILE);
-            let (vocab, merges) = (path.join("vocab.json"), path.join("merges.txt"));
-            if !whole.exists() && vocab.exists() && merges.exists() {
-                return Tokenizer::load_codet5(&vocab, &merges);
+            let file = Tokenizer::file(path);
+            if file.ends_with(FILE) {
+                return Tokenizer::load(&file);
             }
-            return Tokenizer::load(&whole);
+            return Tokenizer::load_codet5(&file, &path.join(MERGES));
         }
-        let bytes = fs::read(path).map_err(io_error("read", path))?;
-        let inner = tokenizers::Tokenizer::from_bytes(bytes)
-            .map_err(|error| T5Error::tokenizer(error).in_file(path))?;
-        Tokenizer::from_inner(inner).map_err(|error| error.in_file(path))
+        let text = fs::read_to_string(path).map_err(io_error("read", path))?;
+        let read = || -> Result<Tokenizer> {
+            let value: Value = serde_json::from_str(&text).map_err(T5Error::tokenizer)?;
+            check(&value).map_err(T5Error::tokenizer)?;
+            let inner: tokenizers::Tokenizer = text.parse().map_err(T5Error::tokenizer)?;
+            // The library would number such a token anew.
+            for (content, id) in added(&value) {
+                if inner.token_to_id(content).map(u64::from) != Some(id) {
+                    return Err(T5Error::tokenizer(format!(
+                        "added token {content:?}: the id {id} is not the next one free"
+                    )));
+                }
+            }
+            // What else the library stumbles over it says by a panic.
+            catch_unwind(AssertUnwindSafe(|| Tokenizer::from_inner(inner)))
+                .unwrap_or_else(|_| Err(T5Error::tokenizer("its parts do not fit together")))
+        };
+        read().map_err(|error| error.in_file(path))
+    }
+
+    /// The file of a folder that [`load`](Self::load) starts from: `tokenizer.json`, or CodeT5's
+    /// `vocab.json` where there is only that or its `merges.txt`.
+    pub(crate) fn file(folder: &Path) -> PathBuf {
+        let vocab = folder.join(VOCAB);
+        if !folder.join(FILE).exists() && (vocab.exists() || folder.join(MERGES).exists()) {
+            return vocab;
+        }
+        folder.join(FILE)
     }
 
     /// Reads CodeT5's published pair of files: byte-level BPE with `<s>` … `</s>` around every text;
@@ -149,8 +178,10 @@ impl Tokenizer {
     /// [`T5Error::Io`] and [`T5Error::Tokenizer`], naming the file.
     pub fn load_codet5(vocab: &Path, merges: &Path) -> Result<Tokenizer> {
         let text = fs::read_to_string(vocab).map_err(io_error("read", vocab))?;
-        let ids: HashMap<String, u32> = serde_json::from_str(&text)
+        let Unique(ids) = serde_json::from_str::<Unique<u32>>(&text)
             .map_err(|error| T5Error::tokenizer(error).in_file(vocab))?;
+        distinct(ids.iter().map(|(token, &id)| (token.as_str(), id.into())))
+            .map_err(|reason| T5Error::tokenizer(reason).in_file(vocab))?;
         let text = fs::read_to_string(merges).map_err(io_error("read", merges))?;
         let bad = |line: usize, reason: &str| {
             T5Error::tokenizer(format!("line {line}: {reason}")).in_file(merges)
@@ -351,6 +382,17 @@ impl Tokenizer {
         ids.values().max().map_or(0, |&largest| largest as usize + 1)
     }
 
+    /// All tokens by id, `size` in all; empty where an id has none.
+    pub(crate) fn tokens(&self, size: usize) -> Vec<String> {
+        let mut tokens = vec![String::new(); size];
+        for (token, id) in self.inner.get_vocab(true) {
+            if let Some(place) = tokens.get_mut(id as usize) {
+                *place = token;
+            }
+        }
+        tokens
+    }
+
     /// The id of a token, written as in the vocabulary.
     pub fn id(&self, token: &str) -> Option<i64> {
         self.inner.token_to_id(token).map(i64::from)
@@ -369,6 +411,20 @@ impl Tokenizer {
                 config.vocab_size
             )));
         }
+        match self.after.last() {
+            None => {
+                return Err(T5Error::tokenizer(format!(
+                    "ends no text: it has neither {END} nor a post-processor that adds an end"
+                )));
+            }
+            Some(&end) if end != config.eos_token_id => {
+                return Err(T5Error::tokenizer(format!(
+                    "ends texts with the id {end}, and the model's eos_token_id is {}",
+                    config.eos_token_id
+                )));
+            }
+            Some(_) => {}
+        }
         for (token, id, name) in [
             (END, config.eos_token_id, "eos_token_id"),
             ("<pad>", config.pad_token_id, "pad_token_id"),
@@ -383,4 +439,132 @@ impl Tokenizer {
         }
         Ok(())
     }
+}
+
+/// The added tokens of a `tokenizer.json` with their ids.
+fn added(value: &Value) -> impl Iterator<Item = (&str, u64)> {
+    let all = value["added_tokens"].as_array().into_iter().flatten();
+    all.filter_map(|token| Some((token["content"].as_str()?, token["id"].as_u64()?)))
+}
+
+/// Looks for what is wrong with a `tokenizer.json` as a person would: the library that reads it says
+/// of most of it only that no kind of tokenizer matches.
+fn check(value: &Value) -> Result<(), String> {
+    check_template(value)?;
+    let model = value.get("model").ok_or("has no \"model\"")?;
+    let map = model.as_object().ok_or("model: wanted an object")?;
+    let vocab = map.get("vocab").ok_or("model.vocab: missing")?;
+    let kind = match map.get("type") {
+        Some(Value::String(kind)) => kind.as_str(),
+        Some(other) => return Err(format!("model.type: {other}, wanted a name")),
+        None if map.contains_key("merges") => "BPE",
+        None => return Ok(()),
+    };
+    match kind {
+        "BPE" | "WordPiece" | "WordLevel" => {}
+        "Unigram" => return unigram(vocab, map.get("unk_id")),
+        _ => {
+            return Err(format!(
+                "model.type: {kind:?}, wanted BPE, Unigram, WordPiece or WordLevel"
+            ));
+        }
+    }
+    let vocab = vocab.as_object().ok_or("model.vocab: wanted an object of tokens and ids")?;
+    let mut ids = Vec::with_capacity(vocab.len());
+    for (token, id) in vocab {
+        let id = id.as_u64().filter(|&id| id < u64::from(u32::MAX));
+        let id = id.ok_or_else(|| format!("model.vocab: {token:?} has no id from 0 on"))?;
+        ids.push((token.as_str(), id));
+    }
+    distinct(ids.iter().copied()).map_err(|reason| format!("model.vocab: {reason}"))?;
+    if kind == "BPE" {
+        let merges = map.get("merges").ok_or("model.merges: missing")?;
+        let merges = merges.as_array().ok_or("model.merges: wanted a list")?;
+        // Continued pieces are written with a prefix that goes away when they are joined.
+        let prefix = map.get("continuing_subword_prefix");
+        let prefix = prefix.and_then(Value::as_str).unwrap_or_default();
+        for (index, merge) in merges.iter().enumerate() {
+            let bad = |reason: String| format!("model.merges: entry {index}: {reason}");
+            let pair = match merge {
+                Value::String(text) if text.starts_with("#version") => continue,
+                Value::String(text) => text.split_once(' '),
+                Value::Array(pair) => match &pair[..] {
+                    [Value::String(left), Value::String(right)] => Some((&left[..], &right[..])),
+                    _ => None,
+                },
+                _ => None,
+            };
+            let (left, right) = pair.ok_or_else(|| bad(format!("{merge}, wanted two tokens")))?;
+            let rest = right
+                .strip_prefix(prefix)
+                .ok_or_else(|| bad(format!("{right:?} does not start with {prefix:?}")))?;
+            for token in [left, right, &format!("{left}{rest}")] {
+                if !vocab.contains_key(token) {
+                    return Err(bad(format!("{token:?} is not in the vocabulary")));
+                }
+            }
+        }
+    }
+    let mut names: HashMap<u64, &str> = ids.into_iter().map(|(token, id)| (id, token)).collect();
+    for (content, id) in added(value) {
+        if *names.entry(id).or_insert(content) != content {
+            return Err(format!(
+                "added token {content:?}: {:?} has the id {id} too",
+                names.get(&id).copied().unwrap_or_default()
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a template names only special tokens that it describes; the library finds out when it uses it.
+fn check_template(value: &Value) -> Result<(), String> {
+    let Some(processor) = value.get("post_processor") else { return Ok(()) };
+    let several = processor["processors"].as_array().into_iter().flatten();
+    for processor in several.chain([processor]) {
+        let described = &processor["special_tokens"];
+        for form in ["single", "pair"] {
+            for piece in processor[form].as_array().into_iter().flatten() {
+                if let Some(name) = piece["SpecialToken"]["id"].as_str()
+                    && described.get(name).is_none()
+                {
+                    return Err(format!(
+                        "post_processor: its template names {name:?}, which its special_tokens lack"
+                    ));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The vocabulary of a Unigram model: pieces with their log-probabilities.
+fn unigram(vocab: &Value, unknown: Option<&Value>) -> Result<(), String> {
+    let pieces = vocab.as_array().ok_or("model.vocab: wanted a list of pieces and scores")?;
+    for (index, piece) in pieces.iter().enumerate() {
+        if !matches!(
+            piece.as_array().map(Vec::as_slice),
+            Some([Value::String(_), Value::Number(_)])
+        ) {
+            return Err(format!("model.vocab: entry {index}: {piece}, wanted a piece and a score"));
+        }
+    }
+    match unknown {
+        Some(Value::Number(id)) if id.as_u64().is_none_or(|id| id >= pieces.len() as u64) => {
+            Err(format!("model.unk_id: {id}, outside the vocabulary of {}", pieces.len()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether every id is one token's.
+fn distinct<'a>(tokens: impl Iterator<Item = (&'a str, u64)>) -> Result<(), String> {
+    let mut names = HashMap::new();
+    for (token, id) in tokens {
+        if let Some(other) = names.insert(id, token) {
+            let [first, second] = if other < token { [other, token] } else { [token, other] };
+            return Err(format!("{first:?} and {second:?} both have the id {id}"));
+        }
+    }
+    Ok(())
 }

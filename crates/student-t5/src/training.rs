@@ -15,7 +15,7 @@ use crate::config::{Activation, FeedForward};
 use crate::dropout::Dropout;
 use crate::kernels::random::{self, Site};
 use crate::kernels::rows::{self, Attention};
-use crate::kernels::{floats, floats_mut, multiply, multiply_each};
+use crate::kernels::{floats, floats_mut, multiply, multiply_each, zeros};
 use crate::model::{
     Cross, LOGITS, Layer, Norm, Positions, Stack, Stacked, T5, Torch, activate, padding_bias,
 };
@@ -463,7 +463,7 @@ impl Run<'_> {
         let mut into = normed.x.f_zeros_like()?;
         stack.norm.back(&normed, &self.drop(dropped, d)?, &mut into)?;
         let mut d = into;
-        let mut into_bias = vec![0.0; bias.table.numel()];
+        let mut into_bias = zeros(bias.table.numel())?;
         for (layer, checkpoint) in stack.layers.iter().zip(layers).rev() {
             let kept = match checkpoint {
                 Checkpoint::Kept(kept) => kept,

@@ -6,12 +6,16 @@
 //! header claims is checked before it is believed.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fmt;
+use std::fs::{self, File};
 use std::io::{BufReader, Read, Seek, SeekFrom, Write};
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
 use distill_core::jsonl::write_atomic;
-use serde::{Deserialize, Serialize};
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 use tch::{Kind, Tensor, no_grad};
 
 use crate::bin::BinFile;
@@ -20,7 +24,7 @@ use crate::error::{Result, T5Error, io_error};
 /// Longest header that is read; the format's own limit.
 const LONGEST_HEADER: u64 = 100_000_000;
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 struct Entry {
     dtype: String,
     shape: Vec<i64>,
@@ -92,34 +96,39 @@ impl SafeFile {
     /// Opens a file and checks its header.
     pub(crate) fn open(path: &Path) -> Result<SafeFile> {
         let bad = |reason: String| T5Error::Checkpoint { path: path.to_owned(), reason };
-        let file = File::open(path).map_err(io_error("open", path))?;
-        let size = file.metadata().map_err(io_error("read", path))?.len();
+        let (file, size) = open(path)?;
         let mut reader = BufReader::new(file);
-        let mut length = [0; 8];
-        reader
-            .read_exact(&mut length)
-            .map_err(|_| bad(format!("{size} bytes are too few for a safetensors file")))?;
-        let length = u64::from_le_bytes(length);
-        if length > LONGEST_HEADER || length > size - 8 {
-            return Err(bad(format!(
-                "not a safetensors file, or truncated: a header of {length} bytes in a file of {size}"
-            )));
+        let mut start = Vec::new();
+        reader.by_ref().take(8).read_to_end(&mut start).map_err(io_error("read", path))?;
+        let length = match <[u8; 8]>::try_from(&start[..]) {
+            Ok(length) => u64::from_le_bytes(length),
+            Err(_) => {
+                return Err(bad(format!("{size} bytes are too few for a safetensors file")));
+            }
+        };
+        if length > LONGEST_HEADER || length > size.saturating_sub(8) {
+            return Err(bad(match what_it_is(&start) {
+                Some(other) => format!("{other}, wanted a safetensors file"),
+                None => format!(
+                    "not a safetensors file, or truncated: a header of {length} bytes in a file of \
+                     {size}"
+                ),
+            }));
         }
         let mut header = vec![0; length as usize];
         reader.read_exact(&mut header).map_err(io_error("read", path))?;
-        let mut raw: BTreeMap<String, serde_json::Value> = serde_json::from_slice(&header)
+        let Unique(mut raw) = serde_json::from_slice::<Unique<Box<RawValue>>>(&header)
             .map_err(|error| bad(format!("the header is not JSON as expected: {error}")))?;
         raw.remove("__metadata__");
         let start = 8 + length;
         let mut entries = BTreeMap::new();
-        let mut last = 0;
         for (name, value) in raw {
             let bad = |reason: String| T5Error::Tensor {
                 path: path.to_owned(),
                 tensor: name.clone(),
                 reason,
             };
-            let entry: Entry = serde_json::from_value(value)
+            let entry: Entry = serde_json::from_str(value.get())
                 .map_err(|error| bad(format!("unreadable header entry: {error}")))?;
             let [begin, end] = entry.data_offsets;
             let bytes = element_size(&entry.dtype)
@@ -143,8 +152,24 @@ impl SafeFile {
                     size - start
                 )));
             }
-            last = last.max(end);
             entries.insert(name, entry);
+        }
+        // The format wants the numbers side by side: no byte without a tensor, none with two.
+        let mut order: Vec<(&String, [u64; 2])> =
+            entries.iter().map(|(name, entry)| (name, entry.data_offsets)).collect();
+        order.sort_by_key(|(_, offsets)| *offsets);
+        let mut last = 0;
+        for (name, [begin, end]) in order {
+            if begin != last {
+                let reason =
+                    format!("starts at byte {begin}, and the tensor before it ends at {last}");
+                return Err(T5Error::Tensor {
+                    path: path.to_owned(),
+                    tensor: name.clone(),
+                    reason,
+                });
+            }
+            last = end;
         }
         if last != size - start {
             return Err(bad(format!("{} bytes follow the last tensor", size - start - last)));
@@ -187,7 +212,7 @@ impl SafeFile {
             }
         };
         let [begin, end] = entry.data_offsets;
-        let mut bytes = vec![0; (end - begin) as usize];
+        let mut bytes = buffer(end - begin).map_err(|reason| self.bad(name, reason))?;
         self.reader
             .seek(SeekFrom::Start(self.start + begin))
             .and_then(|_| self.reader.read_exact(&mut bytes))
@@ -200,6 +225,69 @@ impl SafeFile {
     /// Shape of a tensor.
     pub(crate) fn shape(&self, name: &str) -> Option<&[i64]> {
         self.entries.get(name).map(|entry| entry.shape.as_slice())
+    }
+}
+
+/// Opens a file that is one, and says how long it is.
+pub(crate) fn open(path: &Path) -> Result<(File, u64)> {
+    let found = fs::metadata(path).map_err(io_error("open", path))?;
+    // A pipe would be waited for.
+    if !found.is_file() {
+        return Err(T5Error::Checkpoint { path: path.to_owned(), reason: "is no file".into() });
+    }
+    Ok((File::open(path).map_err(io_error("open", path))?, found.len()))
+}
+
+/// What often lies where a file of weights should.
+pub(crate) fn what_it_is(start: &[u8]) -> Option<&'static str> {
+    match start {
+        [b'v', b'e', b'r', b's', b'i', b'o', b'n', b' ', ..] => {
+            Some("a pointer of Git LFS and not the file itself")
+        }
+        [b'P', b'K', 3, 4, ..] => Some("a zip archive, as torch.save writes"),
+        [b'<', b'!' | b'h' | b'?', ..] => Some("a web page"),
+        [_, _, _, _, _, 0, 0, 0, b'{', ..] => Some("a safetensors file"),
+        _ => None,
+    }
+}
+
+/// Room for so many bytes, or an error: the process must not end for a large file.
+pub(crate) fn buffer(length: u64) -> std::result::Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    usize::try_from(length)
+        .ok()
+        .filter(|&length| bytes.try_reserve_exact(length).is_ok())
+        .map(|length| bytes.resize(length, 0))
+        .ok_or_else(|| format!("out of memory: cannot allocate {length} bytes to read it"))?;
+    Ok(bytes)
+}
+
+/// A JSON object whose names all differ.
+pub(crate) struct Unique<V>(pub(crate) BTreeMap<String, V>);
+
+impl<'de, V: Deserialize<'de>> Deserialize<'de> for Unique<V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Names<V>(PhantomData<V>);
+        impl<'de, V: Deserialize<'de>> Visitor<'de> for Names<V> {
+            type Value = Unique<V>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Unique<V>, A::Error> {
+                let mut found = BTreeMap::new();
+                while let Some(name) = map.next_key::<String>()? {
+                    let value = map.next_value()?;
+                    if found.contains_key(&name) {
+                        return Err(A::Error::custom(format!("{name:?} is there twice")));
+                    }
+                    found.insert(name, value);
+                }
+                Ok(Unique(found))
+            }
+        }
+        deserializer.deserialize_map(Names(PhantomData))
     }
 }
 

@@ -192,10 +192,7 @@ fn the_cache_changes_nothing() {
     let model: &T5 = &student.model;
     let examples: Vec<Example> = [5usize, 9, 3]
         .iter()
-        .map(|&n| Example {
-            source: (0..n as i64).map(|i| 7 + 13 * i % 200).collect(),
-            target: vec![1],
-        })
+        .map(|&n| Example::new((0..n as i64).map(|i| 7 + 13 * i % 200).collect(), vec![1]))
         .collect();
     let batch = Batch::new(&examples.iter().collect::<Vec<_>>(), Device::Cpu).unwrap();
     let (beams, steps) = (2usize, 40);

@@ -17,10 +17,7 @@ fn examples(count: usize) -> Vec<Example> {
         (0..length).map(|at| 3 + ((at * 7 + salt * 31) % 90) as i64).collect()
     };
     (0..count)
-        .map(|at| Example {
-            source: ids(3 + at * 5 % 17, at),
-            target: ids(2 + at * 11 % 23, at + 1),
-        })
+        .map(|at| Example::new(ids(3 + at * 5 % 17, at), ids(2 + at * 11 % 23, at + 1)))
         .collect()
 }
 

@@ -54,12 +54,10 @@ pub fn answer(run: &Run<'_>) -> Result<()> {
             let student = match &mut student {
                 Some((arm, student)) if *arm == work.arm => student,
                 other => {
-                    &mut other
-                        .insert((
-                            work.arm,
-                            T5Student::load(&run.folder.student(work.arm), Device::Cpu)?,
-                        ))
-                        .1
+                    let mut student = T5Student::load(&run.folder.student(work.arm), Device::Cpu)?;
+                    let plans = run.config.answers.plans.as_ref();
+                    student.plans = plans.map(|plans| plans.sampling(run.config.seed));
+                    &mut other.insert((work.arm, student)).1
                 }
             };
             let answers = student

@@ -1,5 +1,7 @@
 //! Beam search with the semantics of transformers.
 
+use std::cell::Cell;
+
 use tch::{Kind, Tensor};
 
 use super::scores::{adjust, likeliest};
@@ -46,6 +48,7 @@ pub(super) fn decode<M: Decodable>(
     source: &Tensor,
     mask: &Tensor,
     options: &DecodeOptions,
+    written: &Cell<usize>,
 ) -> Result<Vec<Vec<Hypothesis>>> {
     let beams = options.beams;
     let vocabulary = model.vocabulary();
@@ -57,6 +60,7 @@ pub(super) fn decode<M: Decodable>(
     let mut searches: Vec<Search> =
         (0..session.live.len()).map(|_| Search::new(start, beams)).collect();
     for length in 1..=options.max_new {
+        written.set(length - 1);
         let texts = |live: &[usize]| -> Vec<&[i64]> {
             live.iter()
                 .flat_map(|&at| searches[at].running.iter().map(|beam| beam.tokens.as_slice()))

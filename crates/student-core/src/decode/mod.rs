@@ -14,6 +14,8 @@ mod scores;
 mod session;
 mod single;
 
+use std::cell::Cell;
+
 use serde::{Deserialize, Serialize};
 use tch::{Tensor, no_grad};
 
@@ -173,8 +175,8 @@ pub struct Hypothesis {
 /// Gradients are off throughout.
 ///
 /// # Errors
-/// [`StudentCoreError::Setting`] for options out of range; whatever the model says;
-/// [`StudentCoreError::Model`] where its scores are not numbers.
+/// [`StudentCoreError::Setting`] for options out of range; [`StudentCoreError::Decoding`], which names
+/// the batch, around whatever the model says, and where its scores are not numbers.
 pub fn decode<M: Decodable>(
     model: &M,
     source: &Tensor,
@@ -195,12 +197,20 @@ pub fn decode<M: Decodable>(
     if size[1] == 0 {
         return Err(StudentCoreError::setting("source", "empty sources"));
     }
+    let written = Cell::new(0);
     no_grad(|| {
         if options.beams == 1 {
-            single::decode(model, source, mask, options)
+            single::decode(model, source, mask, options, &written)
         } else {
-            beam::decode(model, source, mask, options)
+            beam::decode(model, source, mask, options, &written)
         }
+    })
+    .map_err(|error| StudentCoreError::Decoding {
+        sources: size[0] as usize,
+        length: size[1] as usize,
+        beams: options.beams.max(options.n_best),
+        written: written.get(),
+        error: Box::new(error),
     })
 }
 

@@ -1,5 +1,7 @@
 //! One token after the other: greedy decoding and sampling.
 
+use std::cell::Cell;
+
 use tch::{Kind, Tensor};
 
 use super::scores::{adjust, floats, ids};
@@ -21,6 +23,7 @@ pub(super) fn decode<M: Decodable>(
     source: &Tensor,
     mask: &Tensor,
     options: &DecodeOptions,
+    written: &Cell<usize>,
 ) -> Result<Vec<Vec<Hypothesis>>> {
     let sources = source.size2()?.0 as usize;
     let width = options.n_best;
@@ -30,6 +33,7 @@ pub(super) fn decode<M: Decodable>(
         .map(|_| Text { tokens: vec![start], log_probability: 0.0, done: false })
         .collect();
     for step in 0..options.max_new {
+        written.set(step);
         // Rows of the batch, as places in `texts`.
         let rows: Vec<usize> =
             session.live.iter().flat_map(|&at| at * width..(at + 1) * width).collect();

@@ -57,7 +57,7 @@ impl Trainable for Toy {
             .collect()
     }
 
-    fn token_nll(&self, batch: &Batch, train: bool) -> Result<(Tensor, Tensor)> {
+    fn token_logits(&self, batch: &Batch, train: bool) -> Result<Option<Tensor>> {
         let [embedding, input, hidden, decoder, state, weight, bias] =
             [0, 1, 2, 3, 4, 5, 6].map(|index| &self.parameters[index].1);
         let mut memory =
@@ -77,8 +77,12 @@ impl Trainable for Toy {
             h = h.f_matmul(state)?.f_add(&inputs.f_select(1, position)?)?.f_tanh()?;
             outputs.push(h.f_dropout(self.dropout, train)?);
         }
-        let logits = Tensor::f_stack(&outputs, 1)?.f_matmul(weight)?.f_add(bias)?;
-        let (nll, mask) = cross_entropy(&logits, labels, 0.0)?;
+        Ok(Some(Tensor::f_stack(&outputs, 1)?.f_matmul(weight)?.f_add(bias)?))
+    }
+
+    fn token_nll(&self, batch: &Batch, train: bool) -> Result<(Tensor, Tensor)> {
+        let logits = self.token_logits(batch, train)?.unwrap();
+        let (nll, mask) = cross_entropy(&logits, &batch.labels, 0.0)?;
         self.calls.set(self.calls.get() + 1);
         match self.poison.get() {
             Some((from, value)) if train && self.calls.get() >= from => {
@@ -98,7 +102,7 @@ pub fn data(items: u64, salt: u64) -> Dataset {
         let with = |add: i64| {
             let mut target: Vec<i64> = source.iter().map(|id| id + add).collect();
             target.push(1);
-            Example { source: source.clone(), target }
+            Example::new(source.clone(), target)
         };
         let mut longer = with(1);
         longer.source.push(2);

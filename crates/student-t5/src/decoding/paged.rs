@@ -9,7 +9,7 @@ use tch::{Device, Kind, TchError, Tensor};
 
 use super::Memory;
 use crate::config::Activation;
-use crate::kernels::{floats, floats_mut, matmul::matmul, parallel, rows};
+use crate::kernels::{floats, floats_mut, matmul::matmul, parallel, rows, zeros};
 use crate::model::{Norm, T5, Torch, activate};
 
 /// Positions of a page.
@@ -82,7 +82,7 @@ impl Paged {
         if within == 0 {
             let size = self.sources * self.heads * self.head();
             for pages in &mut self.pages {
-                pages.push([vec![0.0; size], vec![0.0; size]]);
+                pages.push([zeros(size)?, zeros(size)?]);
             }
             let capacity = self.length + PAGE;
             let behind = model.decoder.positions.behind(capacity as i64)?;
@@ -225,11 +225,11 @@ impl T5 {
             )));
         }
         cache.grow(self)?;
-        let mut normed = vec![0.0; x.len()];
-        let mut change = vec![0.0; x.len()];
-        let mut qkv = vec![0.0; rows_now * 3 * inner];
-        let mut seen = vec![0.0; rows_now * inner];
-        let mut query = vec![0.0; rows_now * inner];
+        let mut normed = zeros(x.len())?;
+        let mut change = zeros(x.len())?;
+        let mut qkv = zeros(rows_now * 3 * inner)?;
+        let mut seen = zeros(rows_now * inner)?;
+        let mut query = zeros(rows_now * inner)?;
         for (index, layer) in self.decoder.layers.iter().enumerate() {
             layer.norm.of_rows(&x, &mut normed)?;
             matmul(&normed, floats(&layer.qkv.whole)?, width, &mut qkv);
@@ -264,7 +264,7 @@ impl T5 {
         let (width, inner) = (self.config.d_model as usize, self.config.d_ff as usize);
         let form = self.config.feed_forward_proj;
         let rows_now = x.len() / width;
-        let mut hidden = vec![0.0; rows_now * weight.len() / width];
+        let mut hidden = zeros(rows_now * weight.len() / width)?;
         matmul(x, weight, width, &mut hidden);
         if form.activation == Activation::Relu {
             if form.gated {

@@ -37,6 +37,17 @@ fn check(tensor: &Tensor) -> Result<(), TchError> {
     }
 }
 
+/// So many zeros, or an error where memory does not suffice: `vec!` would end the process.
+pub(crate) fn zeros<T: Clone + Default>(count: usize) -> Result<Vec<T>, TchError> {
+    let mut numbers = Vec::new();
+    if numbers.try_reserve_exact(count).is_err() {
+        let bytes = count as u128 * size_of::<T>() as u128;
+        return Err(TchError::Torch(format!("out of memory: cannot allocate {bytes} bytes")));
+    }
+    numbers.resize(count, T::default());
+    Ok(numbers)
+}
+
 /// The numbers of a contiguous tensor.
 pub(crate) fn floats(tensor: &Tensor) -> Result<&[f32], TchError> {
     check(tensor)?;
