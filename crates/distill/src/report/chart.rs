@@ -159,29 +159,29 @@ impl Frame<'_> {
         // Writing to a String cannot fail.
         for (value, label) in &self.y.ticks {
             let at = self.at_y(*value);
-            let _ = write!(
+            let _ = writeln!(
                 svg,
                 "<path class=\"grid\" d=\"M{left} {at:.1}H{right}\"/>\
-                 <text class=\"y\" x=\"{:.1}\" y=\"{:.1}\">{label}</text>\n",
+                 <text class=\"y\" x=\"{:.1}\" y=\"{:.1}\">{label}</text>",
                 left - 7.0,
                 at + 4.0
             );
         }
         for (value, label) in &self.x.ticks {
             let at = self.at_x(*value);
-            let _ = write!(
+            let _ = writeln!(
                 svg,
                 "<path class=\"grid\" d=\"M{at:.1} {TOP}V{foot}\"/>\
                  <path class=\"axis\" d=\"M{at:.1} {foot}v5\"/>\
-                 <text class=\"x\" x=\"{at:.1}\" y=\"{:.1}\">{label}</text>\n",
+                 <text class=\"x\" x=\"{at:.1}\" y=\"{:.1}\">{label}</text>",
                 foot + 19.0
             );
         }
-        let _ = write!(
+        let _ = writeln!(
             svg,
             "<path class=\"axis\" d=\"M{left} {TOP}V{foot}H{right}\"/>\n\
              <text class=\"label\" x=\"4\" y=\"16\">{}</text>\n\
-             <text class=\"x label\" x=\"{:.1}\" y=\"{:.1}\">{}</text>\n",
+             <text class=\"x label\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
             Text(y_label),
             (left + right) / 2.0,
             self.height - 6.0,
