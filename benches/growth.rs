@@ -1,9 +1,9 @@
 //! How the time of a score grows with the input: tokens, and depth of nesting.
 //!
-//!     cargo bench -p benches --no-default-features --bench growth [-- --svg FILE]
+//!     cargo bench -p benches --no-default-features --bench growth [-- --svg FILE] [-- --only TITLE]
 //!
-//! Prints Markdown tables and, with `--svg`, draws the first. Each figure is the least of some runs on
-//! one thread.
+//! Prints Markdown tables (`--only`: those with this in their title) and, with `--svg`, draws the
+//! first. Each figure is the least of some runs on one thread.
 #![allow(missing_docs)]
 
 use std::fmt::Write;
@@ -137,15 +137,26 @@ fn draw(path: &str, sizes: &[usize], rows: &[Row]) -> Result<(), Box<dyn std::er
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().collect();
-    let svg = arguments.iter().position(|argument| argument == "--svg");
+    let option = |name: &str| {
+        let at = arguments.iter().position(|argument| argument == name)?;
+        arguments.get(at + 1)
+    };
+    let only = option("--only");
+    let print = |title: &str, sizes: &[usize], row: &dyn Fn(usize) -> Row| {
+        let mut rows = Vec::new();
+        if only.is_none_or(|only| title.contains(only.as_str())) {
+            rows.extend(sizes.iter().map(|&size| row(size)));
+            print(title, &rows);
+        }
+        rows
+    };
     let sizes: Vec<usize> =
         (4..=12).map(|half| 10_f64.powf(f64::from(half) / 2.0) as usize).collect();
-    let near = |&size: &usize| {
+    let near = |size: usize| {
         row(size.to_string(), &functions(size, "g"), &functions(size, "some_other_name"))
     };
-    let rows: Vec<Row> = sizes.iter().map(near).collect();
-    print("tokens a text, near", &rows);
-    if let Some(path) = svg.and_then(|at| arguments.get(at + 1)) {
+    let rows = print("tokens a text, near", &sizes, &near);
+    if let Some(path) = option("--svg") {
         draw(path, &sizes, &rows)?;
     }
     let far = |size: usize| {
@@ -155,22 +166,22 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         );
         row(size.to_string(), &functions(size, "g"), &other)
     };
-    print("tokens a text, far", &[100, 1000, 10_000, 100_000].map(far));
+    print("tokens a text, far", &[100, 1000, 10_000, 100_000], &far);
     let deep = |depth: usize| {
         let text = |name: &str| nested(depth, |level| format!("if a > {level}: # {name}"));
         row(depth.to_string(), &text("x"), &text("y"))
     };
-    print("nested conditions", &[10, 30, 100, 300, 1000].map(deep));
+    print("nested conditions", &[10, 30, 100, 300, 1000], &deep);
     let loops = |depth: usize| {
         let text = |name: &str| nested(depth, |level| format!("for {name}{level} in range(b):"));
         row(depth.to_string(), &text("i"), &text("j"))
     };
-    print("nested loops", &[1, 3, 5, 10, 13, 20, 40].map(loops));
+    print("nested loops", &[1, 3, 5, 10, 13, 20, 40], &loops);
     let brackets = |depth: usize| {
         let text = |name: &str| format!("a = {}{name}{}", "(".repeat(depth), ")".repeat(depth));
         row(depth.to_string(), &text("x"), &text("y"))
     };
-    print("nested brackets", &[10, 100, 1000, 10_000, 100_000].map(brackets));
+    print("nested brackets", &[10, 100, 1000, 10_000, 100_000], &brackets);
     let sum = |terms: usize| {
         let text = |name: &str| {
             let terms: Vec<String> = (0..terms).map(|term| format!("{name}{term}")).collect();
@@ -178,7 +189,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         };
         row(terms.to_string(), &text("x"), &text("y"))
     };
-    print("terms of a sum", &[100, 800, 3200, 10_000].map(sum));
+    print("terms of a sum", &[100, 800, 3200, 10_000], &sum);
     // Where the reference variants bring every source into the order of a hash table.
     let sum = |terms: usize| {
         let text = |name: &str| {
@@ -187,6 +198,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         };
         row_in(Language::Java, terms.to_string(), &text("x"), &text("y"))
     };
-    print("terms of a sum in Java", &[100, 800, 3200, 10_000].map(sum));
+    print("terms of a sum in Java", &[100, 800, 3200, 10_000], &sum);
     Ok(())
 }

@@ -19,7 +19,9 @@ fuzz_target!(|data: &[u8]| {
         assert!(at > number);
         number = at;
         match input::read_record(&line, format!("file:{at}")) {
-            Ok(record) => assert!(record.pair().references.iter().all(|text| text.len() <= line.len())),
+            Ok(record) => {
+                assert!(record.pair().references.iter().all(|text| text.len() <= line.len()))
+            }
             Err(error) => assert!(error.to_string().contains(&format!("file:{at}"))),
         }
     }
