@@ -2,6 +2,7 @@
 
 usage: t5_speed.py EXAMPLES FOLDER [--train MODEL:BATCHxLENGTH,...] [--ragged MODEL:LENGTHS.json]
                    [--generate MODEL:BATCHxBEAMS,...] [--alone] [--rounds 1] [--repeat 1] [--threads 2]
+                   [--orders dynamic,grouped]
        t5_speed.py lengths LESSONS.jsonl VOCAB.json MERGES.txt COUNT > LENGTHS.json
 
 EXAMPLES holds the programs t5_train_step and t5_generate (target/release/examples). In FOLDER models of
@@ -271,7 +272,7 @@ def ragged(options, measured, cell):
     for _ in range(options.rounds):
         here = [options.examples / "t5_train_step", path, "--threads", options.threads, "--lengths", file]
         rates_of = {"ours": child(here)["tokens_per_second"]}
-        for order in ["dynamic", "grouped"]:
+        for order in options.orders.split(","):
             if not options.alone:
                 found = own_child("ragged", path, options.threads, file, order)
                 rates_of[order] = tokens / sum(found["seconds"])
@@ -362,6 +363,7 @@ def main():
     parser.add_argument("--ragged", default="")
     parser.add_argument("--generate", default="")
     parser.add_argument("--alone", action="store_true")
+    parser.add_argument("--orders", default="dynamic,grouped", help="of transformers' batches in --ragged")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--repeat", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)

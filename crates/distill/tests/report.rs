@@ -72,7 +72,7 @@ fn a_report_holds_what_the_runs_files_say() {
     jsonl::write_all(&run.folder.answers(), &all).unwrap();
     let done = AnswersDone { problems: problems.len(), answers: all.len() };
     fs::write(run.folder.answers_done(), serde_json::to_string(&done).unwrap()).unwrap();
-    stages::score(&run).unwrap();
+    stages::score(&run, None).unwrap();
     stages::report(&run).unwrap();
     let text = fs::read_to_string(run.folder.report("json")).unwrap();
     let data: ReportData = serde_json::from_str(&text).unwrap();
