@@ -51,8 +51,8 @@ impl TopK {
                 return bad(format!("token {token}: the ids {ids:?} are not {k} different ones"));
             }
             let sum: f64 = logs.iter().map(|&log| f64::from(log).exp()).sum();
-            // Rounding of half precision may lead a little above 1. NaN is no number below it.
-            if !(sum <= 1.01) {
+            // Rounding of half precision may lead a little above 1.
+            if sum.is_nan() || sum > 1.01 {
                 return bad(format!(
                     "token {token}: the probabilities of {logs:?} add up to {sum}"
                 ));
