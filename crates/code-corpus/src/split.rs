@@ -60,7 +60,7 @@ pub fn group(problem: &Problem) -> &str {
 /// else to validation while it fits, else to training. So a group's side depends on the seed and
 /// the set of groups, not on the order of the problems, and the small sides never exceed their
 /// shares, except that each gets at least one group where there are three or more. Groups larger
-/// than a small side's share can only be trained on.
+/// than a small side's share can only be trained on, and training always gets a group.
 ///
 /// # Errors
 /// [`CorpusError::Setting`] for shares outside their range; [`CorpusError::NoPartition`].
@@ -121,6 +121,13 @@ fn by_shares(
             *side
         });
         sides.insert(group, side);
+    }
+    // Of two groups each may fit a small side by rounding: there is always something to train on.
+    if !sides.values().any(|side| *side == Side::Train)
+        && let Some((_, (_, largest, _))) =
+            groups.iter().enumerate().max_by_key(|(at, group)| (group.2, *at))
+    {
+        sides.insert(largest, Side::Train);
     }
     // Few or large groups: an empty side gets the smallest group that training can spare.
     for (side, _, wanted) in room {

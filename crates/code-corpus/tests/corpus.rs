@@ -362,6 +362,18 @@ fn options_are_read_from_a_configuration() {
     }
 }
 
+#[test]
+fn something_is_left_to_train_on() {
+    for (count, valid, test) in [(1, 0.0, 0.9), (1, 0.45, 0.45), (2, 0.33, 0.33), (2, 0.1, 0.8)] {
+        let problems: Vec<Problem> =
+            (0..count).map(|at| Problem::new(at.to_string(), Language::Python, "q")).collect();
+        for seed in 0..20 {
+            let sides = split::split(&problems, &Split::Shares { valid, test, seed }).unwrap();
+            assert!(sides.contains(&Side::Train), "{count} {valid} {test} {seed}: {sides:?}");
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn no_group_is_on_two_sides_and_order_does_not_matter(
