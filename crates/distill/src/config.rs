@@ -100,7 +100,7 @@ pub struct StudentConfig {
     /// A size: `nano`, `tiny`, `codet5-small`, `codet5-base`, `codet5-large`.
     pub preset: String,
     /// A checkpoint in Hugging Face layout to start from, with its tokenizer, instead of random
-    /// weights.
+    /// weights: a folder, or, with the feature `hub`, a name such as `Salesforce/codet5-base`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<PathBuf>,
     /// Entries of the byte-level BPE vocabulary trained on the training split.

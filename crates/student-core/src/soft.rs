@@ -54,7 +54,7 @@ impl TopK {
             // Rounding of half precision may lead a little above 1.
             if sum.is_nan() || sum > 1.01 {
                 return bad(format!(
-                    "token {token}: the probabilities of {logs:?} add up to {sum}"
+                    "token {token}: the probabilities of {logs:?} add up to {sum:.4}"
                 ));
             }
         }

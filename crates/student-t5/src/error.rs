@@ -65,6 +65,14 @@ pub enum T5Error {
         /// What it is and what it may be.
         reason: String,
     },
+    /// A checkpoint that was named and could not be had.
+    #[error("model {name}: {}", printable(reason))]
+    Hub {
+        /// Its name on the hub.
+        name: String,
+        /// What is wrong, with the file where it is one's fault.
+        reason: String,
+    },
     /// libtorch refused an operation.
     #[error("libtorch: {}", first_line(.0))]
     Torch(#[from] tch::TchError),

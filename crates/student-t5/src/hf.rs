@@ -231,6 +231,31 @@ impl T5 {
     }
 }
 
+/// The folder that a checkpoint means: itself where it is one, else, with the feature `hub`, that of the
+/// model of this name (`ORG/NAME`, or `ORG/NAME@REVISION`), fetched where it is not in the cache.
+///
+/// # Errors
+/// [`T5Error::Checkpoint`] where there is no such folder and nothing can be fetched; with the feature
+/// those of the hub.
+pub fn locate(checkpoint: &Path) -> Result<PathBuf> {
+    if checkpoint.exists() {
+        return Ok(checkpoint.to_owned());
+    }
+    #[cfg(feature = "hub")]
+    if let Some(name) = checkpoint.to_str() {
+        let (name, revision) = name.split_once('@').unwrap_or((name, "main"));
+        if crate::hub::is_name(name) {
+            return crate::hub::Hub::from_env()?.checkpoint(name, revision);
+        }
+    }
+    let reason = if cfg!(feature = "hub") {
+        "no such folder, and no name of a model such as ORG/NAME"
+    } else {
+        "no such folder (the feature `hub` would look for a model of this name)"
+    };
+    Err(T5Error::Checkpoint { path: checkpoint.to_owned(), reason: reason.to_owned() })
+}
+
 /// Writes indented JSON, as a whole or not at all.
 pub(crate) fn write_json(path: &Path, value: &Value) -> Result<()> {
     Ok(write_atomic(path, |writer| {

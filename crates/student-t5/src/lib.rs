@@ -43,6 +43,7 @@
 //! | [`tokenizer`] | byte-level BPE, trained or read; CodeT5's files |
 //! | [`generation`] | how texts are decoded: `generation_config.json` |
 //! | [`student`] | what a student reads and answers |
+//! | `hub` | checkpoints by name, with the feature `hub` |
 //!
 //! On a CPU, libtorch's threads wait for each other by spinning: where other programs run beside,
 //! `tch::set_num_threads` below the number of free cores is much faster than above it.
@@ -57,6 +58,8 @@ mod dropout;
 mod error;
 pub mod generation;
 mod hf;
+#[cfg(feature = "hub")]
+pub mod hub;
 #[allow(unsafe_code)]
 mod kernels;
 pub mod model;
@@ -72,6 +75,7 @@ mod weights;
 pub use config::{Preset, T5Config};
 pub use error::{Result, T5Error};
 pub use generation::GenerationConfig;
+pub use hf::locate;
 pub use model::T5;
 pub use plans::PlanSampling;
 pub use student::T5Student;

@@ -64,7 +64,7 @@ fn tokenizer(run: &Run<'_>, train: &[Lesson]) -> Result<Tokenizer> {
         return Ok(Tokenizer::load(&path)?);
     }
     let tokenizer = match &run.config.student.checkpoint {
-        Some(folder) => Tokenizer::load(folder)?,
+        Some(folder) => Tokenizer::load(&student_t5::locate(folder)?)?,
         None => {
             run.progress.start("tokenizer", None, "texts");
             let texts = train.iter().flat_map(|lesson| {
@@ -153,7 +153,7 @@ fn student(run: &Run<'_>, arm: Arm, tokenizer: Tokenizer) -> Result<T5Student> {
 }
 
 fn from_checkpoint(folder: &Path, tokenizer: Tokenizer) -> Result<T5Student> {
-    let mut student = T5Student::load(folder, Device::Cpu)?;
+    let mut student = T5Student::load(&student_t5::locate(folder)?, Device::Cpu)?;
     student.tokenizer = tokenizer;
     Ok(student)
 }
