@@ -174,12 +174,8 @@ fn optimizer(config: &TrainConfig, parameters: Vec<(String, Tensor)>) -> Result<
     })
 }
 
-fn optimizer_failed<'t>(
-    parameters: impl Iterator<Item = &'t Tensor>,
-    error: StudentCoreError,
-) -> StudentCoreError {
-    let numbers = parameters.map(Tensor::numel).sum();
-    StudentCoreError::Optimizer { numbers, error: Box::new(error) }
+fn numbers(parameters: &[(String, Tensor)]) -> usize {
+    parameters.iter().map(|(_, tensor)| tensor.numel()).sum()
 }
 
 /// A call of [`Trainer::train`] under way.
@@ -240,10 +236,9 @@ impl<'a, M: Trainable + ?Sized> Run<'a, M> {
             let reason = "no example of a task that counts".to_owned();
             return Err(StudentCoreError::Data(reason));
         }
-        let tensors: Vec<Tensor> =
-            parameters.iter().map(|(_, tensor)| tensor.shallow_clone()).collect();
+        let numbers = numbers(&parameters);
         let mut optimizer = optimizer(config, parameters)
-            .map_err(|error| optimizer_failed(tensors.iter(), error))?;
+            .map_err(|error| StudentCoreError::Optimizer { numbers, error: Box::new(error) })?;
         if let Some(parameter) = loss.weights.parameter() {
             optimizer.add_without_decay("task_weights.log_variance", parameter.shallow_clone())?;
         }
@@ -452,9 +447,9 @@ impl<'a, M: Trainable + ?Sized> Run<'a, M> {
         let factor = self.config.schedule.factor(done, self.steps);
         let learning_rate = self.config.learning_rate * factor;
         let stepped = self.optimizer.step(learning_rate, scale);
-        stepped.map_err(|error| {
-            let parameters = self.optimizer.parameters();
-            optimizer_failed(parameters.into_iter().map(|(_, tensor)| tensor), error)
+        stepped.map_err(|error| StudentCoreError::Optimizer {
+            numbers: numbers(&self.model.parameters()),
+            error: Box::new(error),
         })?;
         Ok(Step { sums, weights, gradient_norm, cosine, learning_rate })
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use codebleu::{PairScore, Scorer, Scores, Variant};
 use distill_core::{Answer, Language, Mode, Problem, jsonl};
-use pass_at_k::{Candidate, Judge, Outcome};
+use pass_at_k::{Candidate, Judge, Outcome, Verdict};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -127,7 +127,8 @@ fn run_tests(
         run.progress.update(done.fetch_add(1, Ordering::Relaxed) + 1, "");
         Ok((*key, verdict))
     });
-    let verdicts: HashMap<(&str, &str), _> = verdicts.collect::<Result<_>>()?;
+    let verdicts: Vec<((&str, &str), Verdict)> = verdicts.collect::<Result<_>>()?;
+    let verdicts: BTreeMap<(&str, &str), Verdict> = verdicts.into_iter().collect();
     for (answer, record) in answers.iter().zip(records) {
         if answer.rank <= run.config.answers.run_tests
             && let Some(verdict) =
@@ -139,19 +140,13 @@ fn run_tests(
             };
         }
     }
-    let refused = verdicts.values().find(|verdict| verdict.outcome == Outcome::Refused);
-    Ok(match refused {
-        None => format!("{} programs run with their tests", verdicts.len()),
-        Some(first) => {
-            let count = verdicts.values().filter(|verdict| verdict.outcome == Outcome::Refused);
-            format!(
-                "{} programs run with their tests, {} of them not, for example: {}",
-                verdicts.len(),
-                count.count(),
-                first.reason
-            )
-        }
-    })
+    let refused = verdicts.values().filter(|verdict| verdict.outcome == Outcome::Refused);
+    let refused: Vec<&Verdict> = refused.collect();
+    let mut outcome = format!("{} programs run with their tests", verdicts.len() - refused.len());
+    if let Some(first) = refused.first() {
+        outcome += &format!(", {} could not be, for example: {}", refused.len(), first.reason);
+    }
+    Ok(outcome)
 }
 
 /// Scores these answers to some of these problems, in parallel.

@@ -38,7 +38,11 @@ pub fn train(run: &Run<'_>) -> Result<()> {
         )));
     }
     tch::set_num_threads(i32::try_from(run.threads()).unwrap_or(1));
-    let tokenizer = tokenizer(run, &train)?;
+    // Once: a name on a hub may mean another commit the next time.
+    let checkpoint = run.config.student.checkpoint.as_deref();
+    let checkpoint = checkpoint.map(student_t5::locate).transpose()?;
+    let checkpoint = checkpoint.as_deref();
+    let tokenizer = tokenizer(run, checkpoint, &train)?;
     for arm in todo {
         let [mut train, mut valid] = [train.clone(), valid.clone()];
         if let Some(ablation) = arm.ablation() {
@@ -47,7 +51,7 @@ pub fn train(run: &Run<'_>) -> Result<()> {
             ablation.apply(&mut valid, seed(run));
         }
         run.stage(&format!("train {}", arm.name()), || {
-            train_arm(run, arm, tokenizer.clone(), &train, &valid)
+            train_arm(run, arm, checkpoint, tokenizer.clone(), &train, &valid)
         })?;
     }
     Ok(())
@@ -58,13 +62,13 @@ fn seed(run: &Run<'_>) -> u64 {
 }
 
 /// The run's tokenizer: the checkpoint's, or one trained on the training split.
-fn tokenizer(run: &Run<'_>, train: &[Lesson]) -> Result<Tokenizer> {
+fn tokenizer(run: &Run<'_>, checkpoint: Option<&Path>, train: &[Lesson]) -> Result<Tokenizer> {
     let path = run.folder.tokenizer();
     if path.exists() {
         return Ok(Tokenizer::load(&path)?);
     }
-    let tokenizer = match &run.config.student.checkpoint {
-        Some(folder) => Tokenizer::load(&student_t5::locate(folder)?)?,
+    let tokenizer = match checkpoint {
+        Some(folder) => Tokenizer::load(folder)?,
         None => {
             run.progress.start("tokenizer", None, "texts");
             let texts = train.iter().flat_map(|lesson| {
@@ -84,12 +88,13 @@ fn tokenizer(run: &Run<'_>, train: &[Lesson]) -> Result<Tokenizer> {
 fn train_arm(
     run: &Run<'_>,
     arm: Arm,
+    checkpoint: Option<&Path>,
     tokenizer: Tokenizer,
     train: &[Lesson],
     valid: &[Lesson],
 ) -> Result<String> {
     let folder = run.folder.student(arm);
-    let student = student(run, arm, tokenizer)?;
+    let student = student(run, arm, checkpoint, tokenizer)?;
     let mut cut = 0;
     let training = items(&student, arm, train, &mut cut)?;
     let mut validation = items(&student, arm, valid, &mut cut)?;
@@ -131,9 +136,14 @@ fn train_arm(
 }
 
 /// The student before training; the same for every arm.
-fn student(run: &Run<'_>, arm: Arm, tokenizer: Tokenizer) -> Result<T5Student> {
+fn student(
+    run: &Run<'_>,
+    arm: Arm,
+    checkpoint: Option<&Path>,
+    tokenizer: Tokenizer,
+) -> Result<T5Student> {
     let config = &run.config.student;
-    let mut student = match &config.checkpoint {
+    let mut student = match checkpoint {
         Some(folder) => from_checkpoint(folder, tokenizer)?,
         None => {
             let preset: Preset = config.preset.parse()?;
@@ -153,7 +163,7 @@ fn student(run: &Run<'_>, arm: Arm, tokenizer: Tokenizer) -> Result<T5Student> {
 }
 
 fn from_checkpoint(folder: &Path, tokenizer: Tokenizer) -> Result<T5Student> {
-    let mut student = T5Student::load(&student_t5::locate(folder)?, Device::Cpu)?;
+    let mut student = T5Student::load(folder, Device::Cpu)?;
     student.tokenizer = tokenizer;
     Ok(student)
 }
