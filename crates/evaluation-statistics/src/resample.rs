@@ -180,38 +180,27 @@ pub fn compare<'x, T: Sum>(
             return Err(StatisticsError::Lengths { what: "problems", one: n, two: seed.len() });
         }
     }
-    let values = score(&first[0]).len();
-    // The mean over seeds of the score of their problems, each cell taken from where `pick` says.
-    let figures = |pick: &dyn Fn(usize, usize) -> &'x T, seeds: &[usize], problems: &[usize]| {
-        let mut total = vec![0.0; values];
-        for &seed in seeds {
-            let sum = sum(problems.iter().map(|&at| pick(seed, at)));
-            total.add(&sum.map_or_else(Vec::new, |sum| score(&sum)));
-        }
-        total.iter_mut().for_each(|value| *value /= seeds.len() as f64);
-        total
-    };
-    let differences = |swap: &[bool], seeds: &[usize], problems: &[usize]| -> Vec<f64> {
-        let swapped = |at: usize| swap.get(at).copied().unwrap_or(false);
-        let side = |one: &'x [&'x [T]], two: &'x [&'x [T]]| {
-            figures(&|seed, at| &(if swapped(at) { two } else { one })[seed][at], seeds, problems)
-        };
-        let pairs = side(a, b).into_iter().zip(side(b, a));
-        pairs.map(|(a, b)| a - b).collect()
-    };
     let every_seed: Vec<usize> = (0..seeds).collect();
     let every_problem: Vec<usize> = (0..n).collect();
-    let of_a = figures(&|seed, at| &a[seed][at], &every_seed, &every_problem);
-    let of_b = figures(&|seed, at| &b[seed][at], &every_seed, &every_problem);
+    let figures = Figures { score: &score, count: score(&first[0]).len() };
+    let of_a = figures.of(&every_seed, &every_problem, |seed, at| &a[seed][at]);
+    let of_b = figures.of(&every_seed, &every_problem, |seed, at| &b[seed][at]);
 
     let drawn = plan.each(|mut draw| {
         let problems: Vec<usize> = (0..n).map(|_| draw.below(n)).collect();
         let seeds: Vec<usize> = (0..seeds).map(|_| draw.below(seeds)).collect();
-        differences(&[], &seeds, &problems)
+        less(
+            figures.of(&seeds, &problems, |seed, at| &a[seed][at]),
+            figures.of(&seeds, &problems, |seed, at| &b[seed][at]),
+        )
     });
     let exchanged = plan.each(|mut draw| {
         let swap: Vec<bool> = (0..n).map(|_| draw.coin()).collect();
-        differences(&swap, &every_seed, &every_problem)
+        let from = |swapped: bool, seed: usize, at: usize| &(if swapped { b } else { a })[seed][at];
+        less(
+            figures.of(&every_seed, &every_problem, |seed, at| from(swap[at], seed, at)),
+            figures.of(&every_seed, &every_problem, |seed, at| from(!swap[at], seed, at)),
+        )
     });
     let comparison = |at: usize| {
         let difference = of_a[at] - of_b[at];
@@ -233,7 +222,39 @@ pub fn compare<'x, T: Sum>(
             seeds,
         }
     };
-    Ok((0..values).map(comparison).collect())
+    Ok((0..figures.count).map(comparison).collect())
+}
+
+/// The figures that are compared.
+struct Figures<'s, S> {
+    score: &'s S,
+    count: usize,
+}
+
+impl<S> Figures<'_, S> {
+    /// The mean over seeds of the score of their problems, each cell taken from where `pick` says.
+    fn of<'x, T: Sum + 'x>(
+        &self,
+        seeds: &[usize],
+        problems: &[usize],
+        pick: impl Fn(usize, usize) -> &'x T,
+    ) -> Vec<f64>
+    where
+        S: Fn(&T) -> Vec<f64>,
+    {
+        let mut total = vec![0.0; self.count];
+        for &seed in seeds {
+            let sum = sum(problems.iter().map(|&at| pick(seed, at)));
+            total.add(&sum.map_or_else(Vec::new, |sum| (self.score)(&sum)));
+        }
+        total.iter_mut().for_each(|value| *value /= seeds.len() as f64);
+        total
+    }
+}
+
+fn less(mut a: Vec<f64>, b: Vec<f64>) -> Vec<f64> {
+    a.iter_mut().zip(b).for_each(|(a, b)| *a -= b);
+    a
 }
 
 /// Figures of one list of items with their bootstrap intervals: items are drawn with replacement

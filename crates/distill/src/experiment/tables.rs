@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use distill_core::{Language, Mode, jsonl};
-use evaluation_statistics::{Comparison, Interval, Plan, Verdict, compare, holm, interval};
+use evaluation_statistics::{Comparison, Interval, Plan, Sum, Verdict, compare, holm, interval};
 use serde::Serialize;
 
 use super::results::{CellCost, ResultLine, Results, figures};
@@ -174,49 +174,51 @@ fn part(line: &ResultLine, figure: &str) -> [f64; 2] {
     }
 }
 
-fn parts(line: &ResultLine, figures: &[String]) -> Vec<[f64; 2]> {
-    figures.iter().map(|figure| part(line, figure)).collect()
+/// Of a fixed size, so that a resample adds up memory that lies side by side.
+fn parts<const N: usize>(line: &ResultLine, figures: [&str; N]) -> [[f64; 2]; N] {
+    figures.map(|figure| part(line, figure))
 }
 
 fn ratios(sum: &[[f64; 2]]) -> Vec<f64> {
     sum.iter().map(|[value, count]| value / count).collect()
 }
 
-/// Those of `names` that a line of the system has.
-fn present<'n>(system: &System<'_>, names: impl Iterator<Item = &'n str>) -> Vec<String> {
+/// Whether a line of the system has this figure.
+fn has(system: &System<'_>, figure: &str) -> bool {
     let line = system.cells.values().flat_map(BTreeMap::values).next();
-    let has = |name: &&str| line.is_some_and(|line| line.fields.contains_key(*name));
-    names.filter(has).map(str::to_owned).collect()
+    line.is_some_and(|line| line.fields.contains_key(figure))
 }
 
 fn mean(system: &System<'_>, language: Option<&String>, plan: &Plan) -> Result<Mean> {
-    let names = FIGURES.iter().flat_map(|(name, _)| [(*name).to_owned(), format!("{name}_5")]);
-    let names: Vec<String> = names.collect();
-    let figures = present(system, names.iter().map(String::as_str));
+    const NAMES: usize = 2 * FIGURES.len();
+    let of_five = FIGURES.map(|(name, _)| format!("{name}_5"));
+    let names: [&str; NAMES] = std::array::from_fn(|at| match at % 2 {
+        0 => FIGURES[at / 2].0,
+        _ => of_five[at / 2].as_str(),
+    });
     // What a problem contributes: the sum over the seeds.
-    let mut items: BTreeMap<&str, Vec<[f64; 2]>> = BTreeMap::new();
+    let mut items: BTreeMap<&str, [[f64; 2]; NAMES]> = BTreeMap::new();
     for (id, line) in system.cells.values().flatten() {
         if language.is_some_and(|language| line.language.name() != language) {
             continue;
         }
-        let sum = items.entry(id).or_insert_with(|| vec![[0.0; 2]; figures.len()]);
-        for (sum, part) in sum.iter_mut().zip(parts(line, &figures)) {
-            *sum = [sum[0] + part[0], sum[1] + part[1]];
-        }
+        items.entry(id).or_insert([[0.0; 2]; NAMES]).add(&parts(line, names));
     }
     let problems = items.len();
-    let items: Vec<Vec<[f64; 2]>> = items.into_values().collect();
+    let items: Vec<[[f64; 2]; NAMES]> = items.into_values().collect();
     let found = match items.is_empty() {
         true => Vec::new(),
         false => interval(&items, |sum| ratios(sum), plan).map_err(statistics)?,
     };
-    let figures = figures.into_iter().zip(found);
+    let figures = names.into_iter().zip(found).filter(|(name, _)| has(system, name));
     Ok(Mean {
         system: system.values.clone(),
         language: language.cloned(),
         problems,
         seeds: system.cells.len(),
-        figures: figures.map(|(name, interval)| Figure { name, interval }).collect(),
+        figures: figures
+            .map(|(name, interval)| Figure { name: name.to_owned(), interval })
+            .collect(),
     })
 }
 
@@ -322,7 +324,6 @@ pub(crate) fn contrasts_of_run(scores: &[ScoreRecord], plan: &Plan) -> Result<Ve
 
 /// A less B in every figure that is compared, on the seeds and problems that both have.
 fn differences(a: &System<'_>, b: &System<'_>, plan: &Plan) -> Result<Vec<(String, Comparison)>> {
-    let figures = present(a, COMPARED.into_iter());
     let seeds: Vec<u64> =
         a.cells.keys().filter(|seed| b.cells.contains_key(seed)).copied().collect();
     let everywhere = |id: &&str| {
@@ -330,20 +331,20 @@ fn differences(a: &System<'_>, b: &System<'_>, plan: &Plan) -> Result<Vec<(Strin
     };
     let Some(first) = seeds.first() else { return Ok(Vec::new()) };
     let ids: Vec<&str> = a.cells[first].keys().copied().filter(everywhere).collect();
-    if ids.is_empty() || figures.is_empty() {
+    if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let cells = |system: &System<'_>| -> Vec<Vec<Vec<[f64; 2]>>> {
+    let cells = |system: &System<'_>| -> Vec<Vec<[[f64; 2]; COMPARED.len()]>> {
         let seed = |seed: &u64| {
-            ids.iter().map(|id| parts(system.cells[seed][id], &figures)).collect::<Vec<_>>()
+            ids.iter().map(|id| parts(system.cells[seed][id], COMPARED)).collect::<Vec<_>>()
         };
         seeds.iter().map(seed).collect()
     };
     let (one, two) = (cells(a), cells(b));
-    let one: Vec<&[Vec<[f64; 2]>]> = one.iter().map(Vec::as_slice).collect();
-    let two: Vec<&[Vec<[f64; 2]>]> = two.iter().map(Vec::as_slice).collect();
-    let found = compare(&one, &two, |sum: &Vec<[f64; 2]>| ratios(sum), plan).map_err(statistics)?;
-    Ok(figures.into_iter().zip(found).collect())
+    let [one, two] = [&one, &two].map(|cells| cells.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    let found = compare(&one, &two, |sum| ratios(sum), plan).map_err(statistics)?;
+    let figures = COMPARED.into_iter().zip(found).filter(|(figure, _)| has(a, figure));
+    Ok(figures.map(|(figure, found)| (figure.to_owned(), found)).collect())
 }
 
 // ---- as files

@@ -79,7 +79,8 @@ pub struct Step {
     pub command: Vec<String>,
     /// Environment variables, beside `HOME`, `TMPDIR`, `PATH` and `LANG`.
     pub environment: Vec<(String, String)>,
-    /// Seconds until it is killed.
+    /// Seconds until it is killed. Those in which it waits for a processor that others have do not
+    /// count, up to ten times as many in all.
     pub seconds: f64,
     /// Most bytes of address space of one process: no limit where left out, as for runtimes that
     /// reserve far more than they use.
@@ -153,6 +154,9 @@ pub enum SandboxError {
         source: std::io::Error,
     },
 }
+
+/// How many times its seconds a program may take where it waits for a processor.
+const MOST_WAITING: f64 = 10.0;
 
 /// The argument by which a program knows that it is wanted as the launcher.
 const ARGUMENT: &str = "--sandbox-launcher";
@@ -284,7 +288,8 @@ impl Sandbox {
         let mut attendant = waiting.map_or_else(|| Attendant::start(&self.launcher), Ok)?;
         // The launcher kills what runs too long; this is for a launcher that hangs.
         let seconds: f64 = job.steps.iter().map(|step| step.seconds.clamp(0.0, 1e6)).sum();
-        let answer = attendant.ask(&order, Duration::from_secs_f64(seconds + 60.0));
+        let most = Duration::from_secs_f64(seconds * MOST_WAITING + 60.0);
+        let answer = attendant.ask(&order, most);
         if answer.is_ok() {
             idle().push(attendant);
         } else {

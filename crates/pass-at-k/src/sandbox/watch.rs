@@ -15,7 +15,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use super::{End, Limits};
+use super::{End, Limits, MOST_WAITING};
 
 /// How often memory, processes and files are counted.
 const PAUSE: Duration = Duration::from_millis(40);
@@ -35,12 +35,17 @@ pub(super) struct Watch<'a> {
 impl Watch<'_> {
     /// Waits for the child's end and ends everything that it left behind. Gives how it ended and
     /// the ends of its outputs.
+    ///
+    /// Of its seconds those do not count in which it could run and others had the processors, up to
+    /// [`MOST_WAITING`] times the seconds in all: what a program is given does not depend on what
+    /// else this machine is doing.
     pub(super) fn until_end(
         &self,
         mut child: Child,
         seconds: f64,
     ) -> Result<(End, String, String), String> {
-        let deadline = Instant::now() + Duration::from_secs_f64(seconds.clamp(0.0, 1e9));
+        let start = Instant::now();
+        let seconds = seconds.clamp(0.0, 1e9);
         let pid = Pid::from_raw(child.id().cast_signed());
         let mut pipes = [
             Pipe::new(child.stdout.take().ok_or("no standard output")?)?,
@@ -53,7 +58,10 @@ impl Watch<'_> {
             if let Some(end) = reap(pid) {
                 break end;
             }
-            if Instant::now() >= deadline {
+            let passed = start.elapsed().as_secs_f64();
+            if passed >= seconds
+                && (passed - waited(pid) >= seconds || passed >= seconds * MOST_WAITING)
+            {
                 break End::Time;
             }
             if pipes.iter().map(|pipe| pipe.read).sum::<u64>() > self.limits.output {
@@ -157,6 +165,16 @@ fn reap(child: Pid) -> Option<End> {
             Ok(_) => {}
         }
     }
+}
+
+/// Seconds that a process, that is that of its threads which did so longest, has waited for a processor.
+fn waited(pid: Pid) -> f64 {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let nanoseconds = threads.filter_map(|thread| {
+        let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        text.split(' ').nth(1)?.parse::<u64>().ok()
+    });
+    Duration::from_nanos(nanoseconds.max().unwrap_or(0)).as_secs_f64()
 }
 
 /// Numbers of all processes that can be seen, with those of their parents.

@@ -202,18 +202,20 @@ unsafe fn tile<V: Vector, const M: usize, const N: usize, const AHEAD: bool>(
         let mut sums = [[V::zero(); N]; M];
         let mut at = 0;
         while at + V::LANES <= length {
-            let mut right = [V::zero(); N];
+            // All of `x` and one row of `w` at a time: with the sums that fills the registers, and one
+            // more vector would push a sum to memory and back at every step.
+            let mut left = [V::zero(); M];
+            for i in 0..M {
+                left[i] = V::load(x[i].as_ptr().add(at));
+            }
             for j in 0..N {
                 let from = w[j].as_ptr().add(at);
-                right[j] = V::load(from);
+                let right = V::load(from);
                 if AHEAD {
                     V::prefetch(from.wrapping_add(N * length));
                 }
-            }
-            for i in 0..M {
-                let left = V::load(x[i].as_ptr().add(at));
-                for j in 0..N {
-                    sums[i][j] = sums[i][j].add_product(left, right[j]);
+                for i in 0..M {
+                    sums[i][j] = sums[i][j].add_product(left[i], right);
                 }
             }
             at += V::LANES;
