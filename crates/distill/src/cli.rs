@@ -302,6 +302,17 @@ pub(crate) struct FilterArguments {
     file: Option<PathBuf>,
 }
 
+/// An error with its causes, each said once: many errors say theirs themselves.
+fn told(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |text, cause| {
+        match (text.is_empty(), text.contains(&cause)) {
+            (true, _) => cause,
+            (false, true) => text,
+            (false, false) => format!("{text}: {cause}"),
+        }
+    })
+}
+
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -326,7 +337,7 @@ pub fn main() -> ExitCode {
             if is_broken_pipe(&error) {
                 return ExitCode::SUCCESS;
             }
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", told(&error));
             match error.downcast_ref() {
                 Some(DistillError::Interrupted) => ExitCode::from(130),
                 Some(
