@@ -2,7 +2,7 @@
 #![cfg(all(feature = "python", feature = "java"))]
 
 use code_syntax::Language;
-use codebleu::{Scorer, Variant};
+use codebleu::{CodebleuError, Scorer, Variant, parse_weights};
 use proptest::prelude::*;
 
 fn languages() -> impl Iterator<Item = Language> {
@@ -89,5 +89,19 @@ proptest! {
             prop_assert_eq!(scores.syntax_match_score, 1.0);
             prop_assert!(scores.dataflow_match_score.is_none_or(|score| score == 1.0));
         }
+    }
+}
+
+#[test]
+fn weights_are_four_numbers_that_weigh_something() {
+    assert_eq!(parse_weights("0.1, 0.1,0.4 ,4e-1").unwrap(), [0.1, 0.1, 0.4, 0.4]);
+    assert_eq!(parse_weights("0,0,2,0").unwrap(), [0.0, 0.0, 2.0, 0.0]);
+    for text in ["", "1,2,3", "1,2,3,4,5", "1,2,3,x", "1;2;3;4", "1,,2,3"] {
+        let error = parse_weights(text).unwrap_err();
+        assert!(matches!(error, CodebleuError::WeightsText { .. }), "{text}");
+        assert!(error.to_string().contains(&format!("{text:?}")), "{error}");
+    }
+    for text in ["-1,1,1,1", "nan,1,1,1", "inf,1,1,1", "0,0,0,0"] {
+        assert!(matches!(parse_weights(text).unwrap_err(), CodebleuError::Weights(_)), "{text}");
     }
 }
