@@ -264,3 +264,14 @@ fn logs_of_analysers_are_read_with_and_without_candidates() {
     assert_eq!(missing.status.code(), Some(2));
     assert!(errors(&missing).contains("no-such does not start"));
 }
+
+#[test]
+fn an_error_names_the_file_and_says_its_cause_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = path(folder.path(), "nothing.jsonl.gz");
+    let output = distill(&["tables", &path], "");
+    assert!(!output.status.success());
+    let told = errors(&output);
+    assert!(told.starts_with("error: ") && told.contains(&path), "{told}");
+    assert_eq!(told.matches("os error 2").count(), 1, "{told}");
+}
