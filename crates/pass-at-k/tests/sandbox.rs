@@ -134,7 +134,11 @@ fn waiting_for_a_processor_does_not_count() {
         // Also where something below does not hold.
         let _stop = Stop(&over);
         for _ in 0..3 {
-            scope.spawn(|| while !over.load(Ordering::Relaxed) {});
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
         }
         for sandbox in sandboxes() {
             let Some((program, prefix)) = python() else { break };
