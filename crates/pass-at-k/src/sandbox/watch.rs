@@ -37,8 +37,7 @@ impl Watch<'_> {
     /// the ends of its outputs.
     ///
     /// Of its seconds those do not count in which it could run and others had the processors, up to
-    /// [`MOST_WAITING`] times the seconds in all: what a program is given does not depend on what
-    /// else this machine is doing.
+    /// [`MOST_WAITING`] times the seconds in all: other work on this machine takes nothing from them.
     pub(super) fn until_end(
         &self,
         mut child: Child,
